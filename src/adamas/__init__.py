@@ -1,0 +1,25 @@
+"""Adamas: Adam and its family for PyTorch, written once, exact on every engine, at the speed of memory."""
+
+from adamas import rules
+from adamas.optimizer import Optimizer
+from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
+from adamas.rules import Counter, Rule, Slot
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Counter",
+    "Lion",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rule",
+    "Slot",
+    "rules",
+]

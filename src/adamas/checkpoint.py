@@ -1,0 +1,110 @@
+"""Loading an optimizer's state: everything is checked before anything is written, nothing is shared with the source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from copy import deepcopy
+from itertools import chain
+from typing import Any
+
+import torch
+
+from adamas.formats import format_for
+from adamas.hyperparameters import EXTRAS
+from adamas.planning import parameter_name
+
+
+def load_state_dict(optimizer: Any, state_dict: dict[str, Any]) -> None:
+    """Load ``state_dict`` into ``optimizer``. See `adamas.Optimizer.load_state_dict`."""
+    state_dict = state_dict.copy()
+    for hook in optimizer._optimizer_load_state_dict_pre_hooks.values():
+        replaced = hook(optimizer, state_dict)
+        if replaced is not None:
+            state_dict = replaced
+    groups, saved = optimizer.param_groups, state_dict["param_groups"]
+    _check_sizes(groups, saved)
+    sources = _match(groups, saved)
+    merged = [_merge_group(group, new) for group, new in zip(groups, saved, strict=True)]
+    slots = {slot.name for group in merged for slot in optimizer.rule(group).slots}
+    state: dict[Any, dict[str, Any]] = defaultdict(dict)
+    for number, group in enumerate(groups):
+        for place, p in enumerate(group["params"]):
+            source = sources[number][place]
+            if source in state_dict["state"]:
+                name = parameter_name(groups, number, place)
+                form = None if "state_format" in saved[number] else group["state_format"]
+                state[p] = _copy_state(name, p, state_dict["state"][source], slots, form)
+    known = set(chain.from_iterable(group["params"] for group in saved))
+    for key, value in state_dict["state"].items():  # what belongs to no parameter is kept as it is, as torch does
+        if key not in known:
+            state[key] = value
+    optimizer.__setstate__({"state": state, "param_groups": merged})
+    for hook in optimizer._optimizer_load_state_dict_post_hooks.values():
+        hook(optimizer)
+
+
+def _check_sizes(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> None:
+    if len(groups) != len(saved):
+        raise ValueError(
+            f"loaded state dict has a different number of parameter groups "
+            f"({len(saved)}, the optimizer has {len(groups)})"
+        )
+    for number, (group, new) in enumerate(zip(groups, saved, strict=True)):
+        if len(group["params"]) != len(new["params"]):
+            raise ValueError(
+                f"loaded state dict contains a parameter group that doesn't match the size of optimizer's group "
+                f"(group {number}: {len(new['params'])} parameters, the optimizer has {len(group['params'])})"
+            )
+
+
+def _match(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return, for every parameter, the key that its state is saved under."""
+    if not all("param_names" in group for group in [*groups, *saved]):
+        return [list(group["params"]) for group in saved]
+    by_name = {name: key for group in saved for name, key in zip(group["param_names"], group["params"], strict=True)}
+    names = list(chain.from_iterable(group["param_names"] for group in groups))
+    missing = [name for name in names if name not in by_name]
+    unexpected = sorted(set(by_name) - set(names))
+    if missing or unexpected:
+        raise ValueError(
+            f"loaded state dict has other parameter names: missing {missing}, unexpected {unexpected}. Rename them, "
+            f"or delete 'param_names' from its param_groups to match parameters by their order"
+        )
+    return [[by_name[name] for name in group["param_names"]] for group in groups]
+
+
+def _copy_state(
+    name: str, p: torch.Tensor, saved: dict[str, Any], slots: set[str], state_format: str | None
+) -> dict[str, Any]:
+    """Return a copy of one parameter's state: slots beside the parameter, in its memory order; the rest on the host."""
+    return {
+        key: _copy_slot(name, p, key, value, state_format)
+        if isinstance(value, torch.Tensor) and (key in slots or (value.dim() > 0 and value.shape == p.shape))
+        else _copy_other(value)
+        for key, value in saved.items()
+    }
+
+
+def _copy_slot(name: str, p: torch.Tensor, key: str, value: torch.Tensor, state_format: str | None) -> torch.Tensor:
+    if value.shape != p.shape:
+        raise ValueError(
+            f"{key} of {name} has shape {tuple(value.shape)} in the loaded state dict, the parameter has "
+            f"{tuple(p.shape)}; nothing was loaded"
+        )
+    keep = state_format is None or state_format == "auto"
+    dtype = value.dtype if keep else format_for(state_format, p).dtype_for(p)
+    target = torch.empty_like(p, dtype=dtype, memory_format=torch.preserve_format, requires_grad=False)
+    return target.copy_(value)
+
+
+def _copy_other(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, torch.Tensor) else deepcopy(value)
+
+
+def _merge_group(group: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+    """Return the saved hyper-parameters with the optimizer's own parameters, names, and what only Adamas has."""
+    merged = {key: deepcopy(value) for key, value in saved.items() if key != "params"}
+    for key in (*EXTRAS, "param_names"):
+        if key in group and (key == "param_names" or key not in merged):
+            merged[key] = group[key]
+    return {**merged, "params": group["params"]}

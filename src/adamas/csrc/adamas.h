@@ -1,0 +1,79 @@
+// The C ABI of the CPU engine: plain structs and functions, no torch, no Python.
+// The caller is engines/cpu.py; it must agree with this file field by field, and ADAMAS_ABI says whether it does.
+#ifndef ADAMAS_H
+#define ADAMAS_H
+
+#include <stdint.h>
+
+#define ADAMAS_ABI 1
+#define ADAMAS_MAX_SLOTS 3
+#define ADAMAS_MAX_DIMS 8
+#define ADAMAS_MAX_OPERANDS (2 + ADAMAS_MAX_SLOTS)  // weight, gradient, slots
+
+#if defined(_WIN32)
+#define ADAMAS_EXPORT __declspec(dllexport)
+#else
+#define ADAMAS_EXPORT __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum AdamasDtype { ADAMAS_FLOAT32 = 0, ADAMAS_FLOAT64 = 1, ADAMAS_BFLOAT16 = 2, ADAMAS_FLOAT16 = 3 };
+
+enum AdamasRounding { ADAMAS_NEAREST = 0, ADAMAS_STOCHASTIC = 1 };
+
+// Where the elements of a tensor are, when they are not simply one after another in every operand.
+// Dimensions are those of the weight, in the order of its memory, merged where that is possible for all operands.
+// Strides are in elements. An operand is flat when element i of that order lies at offset i.
+typedef struct {
+  int32_t dims;
+  int32_t flat;  // bit k: operand k is flat (0 weight, 1 gradient, 2.. slots, 2 + ADAMAS_MAX_SLOTS the index)
+  int64_t size[ADAMAS_MAX_DIMS];
+  int64_t stride[ADAMAS_MAX_OPERANDS][ADAMAS_MAX_DIMS];
+  int64_t index_stride[ADAMAS_MAX_DIMS];  // of the row-major index, which is the counter of stochastic rounding
+} AdamasLayout;
+
+// One call: many tensors of the same rule, dtypes and rounding. Arrays have one entry a tensor unless said otherwise.
+typedef struct {
+  int32_t rule;       // its place in adamas.rules.COMPILED
+  int32_t compute;    // ADAMAS_FLOAT32 or ADAMAS_FLOAT64: what the rule computes in
+  int32_t dtype[ADAMAS_MAX_OPERANDS];
+  int32_t rounding;
+  int32_t threads;
+  int32_t scalars_per_row;  // 3 + the rule's
+  int64_t tensors;
+  const int64_t* numel;
+  const int64_t* first_block;  // tensors + 1 entries: prefix sums of the tensors' numbers of ADAMAS_BLOCKs
+  void* const* operand[ADAMAS_MAX_OPERANDS];
+  const AdamasLayout* const* layout;  // NULL entries: every operand is flat and row-major
+  const int32_t* row;                 // which row of scalars
+  const double* scalars;              // rows of: keep = 1 - lr * decoupled decay, coupled decay, gradient factor, rule's
+  const uint64_t* stream;             // key of the tensor's random numbers; they also depend on the step
+  const double* step;
+} AdamasLaunch;
+
+// Elements per unit of work: what one thread takes at a time. The result does not depend on it.
+#define ADAMAS_BLOCK 4096
+
+// Take one step for every tensor of the launch. Returns 0, or -1 if a number in it is out of range (nothing is done).
+ADAMAS_EXPORT int adamas_step(const AdamasLaunch* launch);
+
+// Add 1 to n float32 counters and write their new values to out.
+ADAMAS_EXPORT void adamas_count(int64_t n, float* const* counter, double* out);
+// Read n float32 counters, and write them.
+ADAMAS_EXPORT void adamas_read(int64_t n, const float* const* counter, double* out);
+ADAMAS_EXPORT void adamas_write(int64_t n, float* const* counter, const double* values);
+
+ADAMAS_EXPORT int adamas_abi(void);
+// Which instruction set was chosen: "avx512", "avx2", "neon" or "baseline".
+ADAMAS_EXPORT const char* adamas_isa(void);
+// Choose one by name; returns -1 and changes nothing if this CPU or this library has none of that name.
+ADAMAS_EXPORT int adamas_use_isa(const char* name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,338 @@
+// The block loop: every rule, dtype, rounding and layout, for one instruction set.
+//
+// Included by isa_*.cpp, each compiled with its own flags, inside a namespace of that instruction set's name. Nothing
+// here may call an inline function of the standard library: the linker would keep one copy of it, perhaps the
+// AVX-512 one, for all. Rule code must not be contracted into fused multiply-adds (-ffp-contract=off): the
+// reference is engines/reference.py, and it must be matched to the bit.
+//
+// A block of a tensor goes through four stages: fetch every operand as the compute type (in place if it is stored
+// so), sweep the rule over it, round, put back. Formats and roundings are thereby a sum, not a product, with rules.
+
+#include "numbers.h"
+#include "vocabulary.h"
+
+#include "rules.generated.h"
+
+constexpr int64_t kChunk = 512;  // elements staged at a time when something must be converted: all stays in L1
+
+template <class T>
+constexpr int32_t kNative = sizeof(T) == 4 ? ADAMAS_FLOAT32 : ADAMAS_FLOAT64;
+
+static inline int64_t width_of(int32_t dtype) {
+  return dtype == ADAMAS_FLOAT64 ? 8 : (dtype == ADAMAS_FLOAT32 ? 4 : 2);
+}
+
+// ---- strided access ----------------------------------------------------------------------------------------------
+
+// Call each(offset, step, count) for the runs along the last dimension that make up elements start .. start + n.
+template <class F>
+static inline void for_runs(const AdamasLayout& layout, const int64_t* stride, int64_t start, int64_t n, F each) {
+  int64_t at[ADAMAS_MAX_DIMS], offset = 0;
+  const int last = layout.dims - 1;
+  for (int d = last; d >= 0; --d) {
+    at[d] = start % layout.size[d];
+    start /= layout.size[d];
+    offset += at[d] * stride[d];
+  }
+  while (n > 0) {
+    const int64_t left = layout.size[last] - at[last], run = left < n ? left : n;
+    each(offset, stride[last], run);
+    n -= run;
+    at[last] += run;
+    offset += run * stride[last];
+    for (int d = last; d > 0 && at[d] == layout.size[d]; --d) {
+      offset += stride[d - 1] - at[d] * stride[d];
+      at[d] = 0;
+      ++at[d - 1];
+    }
+  }
+}
+
+template <class E>
+static void gather(const AdamasLayout& layout, const int64_t* stride, const void* from, int64_t start, int64_t n,
+                   void* to) {
+  const E* source = static_cast<const E*>(from);
+  E* target = static_cast<E*>(to);
+  for_runs(layout, stride, start, n, [&](int64_t offset, int64_t step, int64_t run) {
+    for (int64_t i = 0; i < run; ++i) target[i] = source[offset + i * step];
+    target += run;
+  });
+}
+
+template <class E>
+static void scatter(const AdamasLayout& layout, const int64_t* stride, const void* from, int64_t start, int64_t n,
+                    void* to) {
+  const E* source = static_cast<const E*>(from);
+  E* target = static_cast<E*>(to);
+  for_runs(layout, stride, start, n, [&](int64_t offset, int64_t step, int64_t run) {
+    for (int64_t i = 0; i < run; ++i) target[offset + i * step] = source[i];
+    source += run;
+  });
+}
+
+// ---- one operand of a block --------------------------------------------------------------------------------------
+
+struct Place {
+  void* base;
+  int32_t dtype;
+  const AdamasLayout* layout;  // NULL when flat
+  const int64_t* stride;
+
+  char* flat_at(int64_t start) const { return static_cast<char*>(base) + start * width_of(dtype); }
+};
+
+static inline Place place_of(const AdamasLaunch& launch, int64_t tensor, int operand) {
+  const AdamasLayout* layout = launch.layout[tensor];
+  if (layout && ((layout->flat >> operand) & 1)) layout = nullptr;
+  return {launch.operand[operand][tensor], launch.dtype[operand], layout, layout ? layout->stride[operand] : nullptr};
+}
+
+template <class T>
+static inline bool in_place(const Place& place) {
+  return !place.layout && place.dtype == kNative<T>;
+}
+
+template <class T>
+static void widen(const void* from, int32_t dtype, int64_t n, T* to) {
+  if (dtype == ADAMAS_BFLOAT16) {
+    const uint16_t* h = static_cast<const uint16_t*>(from);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to[i] = T(from_bfloat16(h[i]));
+  } else if (dtype == ADAMAS_FLOAT16) {
+    const uint16_t* h = static_cast<const uint16_t*>(from);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to[i] = T(from_float16(h[i]));
+  } else if (dtype == ADAMAS_FLOAT32) {
+    const float* x = static_cast<const float*>(from);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to[i] = T(x[i]);
+  } else {
+    const double* x = static_cast<const double*>(from);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to[i] = T(x[i]);
+  }
+}
+
+// Return the operand's elements start .. start + n as T: where they are if they are T and flat, else in stage.
+template <class T>
+static inline T* fetch(const Place& place, int64_t start, int64_t n, T* stage) {
+  if (in_place<T>(place)) return reinterpret_cast<T*>(place.flat_at(start));
+  if (!place.layout) {
+    widen(place.flat_at(start), place.dtype, n, stage);
+    return stage;
+  }
+  alignas(64) char raw[kChunk * 8];
+  switch (width_of(place.dtype)) {
+    case 2: gather<uint16_t>(*place.layout, place.stride, place.base, start, n, raw); break;
+    case 4: gather<uint32_t>(*place.layout, place.stride, place.base, start, n, raw); break;
+    default: gather<uint64_t>(*place.layout, place.stride, place.base, start, n, raw);
+  }
+  widen(raw, place.dtype, n, stage);
+  return stage;
+}
+
+// How the elements of a block get their random numbers; index is NULL when it is first + i.
+struct Dice {
+  bool stochastic;
+  Key key;
+  uint32_t first;
+  const uint32_t* index;
+
+  uint32_t roll(int64_t i) const { return random16(key, index ? index[i] : first + uint32_t(i)); }
+};
+
+// float32 values to the 16-bit dtype. The template argument keeps the choice of index out of the loops.
+template <bool kIndexed>
+static void narrow16(const float* x, int64_t n, const Dice& dice, int32_t dtype, uint16_t* h) {
+  const Key key = dice.key;
+  const uint32_t first = dice.first;
+  const uint32_t* index = dice.index;
+  if (dtype == ADAMAS_BFLOAT16) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) h[i] = to_bfloat16(x[i], random16(key, kIndexed ? index[i] : first + uint32_t(i)));
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+      const uint32_t r = random16(key, kIndexed ? index[i] : first + uint32_t(i)) >> 3;
+      h[i] = to_float16(x[i], r, float(int32_t(r)) * 0x1p-13f);
+    }
+  }
+}
+
+static void narrow(const float* x, int32_t dtype, int64_t n, const Dice& dice, void* to) {
+  uint16_t* h = static_cast<uint16_t*>(to);
+  if (dtype == ADAMAS_FLOAT64) {
+    double* y = static_cast<double*>(to);
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i];
+  } else if (dtype == ADAMAS_FLOAT32) {
+    __builtin_memcpy(to, x, size_t(n) * 4);
+  } else if (dice.stochastic) {
+    dice.index ? narrow16<true>(x, n, dice, dtype, h) : narrow16<false>(x, n, dice, dtype, h);
+  } else if (dtype == ADAMAS_BFLOAT16) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) h[i] = to_bfloat16_nearest(x[i]);
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) h[i] = to_float16_nearest(x[i]);
+  }
+}
+
+// A double goes to 16 bits by way of float32, as torch does it; the 29 bits lost first are far below the grain.
+static void narrow(const double* x, int32_t dtype, int64_t n, const Dice& dice, void* to) {
+  if (dtype == ADAMAS_FLOAT64) {
+    __builtin_memcpy(to, x, size_t(n) * 8);
+    return;
+  }
+  alignas(64) float y[kChunk];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = float(x[i]);
+  narrow(y, dtype, n, dice, to);
+}
+
+// Write the block back if it was staged.
+template <class T>
+static inline void put(const Place& place, int64_t start, int64_t n, const T* values, const Dice& dice) {
+  if (in_place<T>(place)) return;
+  if (!place.layout) {
+    narrow(values, place.dtype, n, dice, place.flat_at(start));
+    return;
+  }
+  alignas(64) char raw[kChunk * 8];
+  narrow(values, place.dtype, n, dice, raw);
+  switch (width_of(place.dtype)) {
+    case 2: scatter<uint16_t>(*place.layout, place.stride, raw, start, n, place.base); break;
+    case 4: scatter<uint32_t>(*place.layout, place.stride, raw, start, n, place.base); break;
+    default: scatter<uint64_t>(*place.layout, place.stride, raw, start, n, place.base);
+  }
+}
+
+// ---- the sweep ---------------------------------------------------------------------------------------------------
+
+// What is done around every rule: its step is subtracted from keep p, and it sees the gradient factor * g + l2 p.
+template <class T>
+struct Around {
+  T keep, l2, factor;
+};
+
+template <class Rule, bool kL2, class T, class... Slots>
+static void sweep(int64_t n, const Around<T> a, const typename Rule::template Scalars<T> c, T* p, const T* g,
+                  Slots*... slots) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const T x = p[i];
+    T gradient = a.factor * g[i];
+    if constexpr (kL2) gradient = gradient + a.l2 * x;
+    p[i] = Rule::template update<T>(a.keep * x, gradient, c, slots[i]...);
+  }
+}
+
+template <class Rule, bool kL2, class T>
+static inline void sweep_slots(int64_t n, const Around<T>& a, const typename Rule::template Scalars<T>& c, T* p,
+                               const T* g, T* const* s) {
+  static_assert(Rule::kSlots <= ADAMAS_MAX_SLOTS);
+  if constexpr (Rule::kSlots == 0) sweep<Rule, kL2>(n, a, c, p, g);
+  if constexpr (Rule::kSlots == 1) sweep<Rule, kL2>(n, a, c, p, g, s[0]);
+  if constexpr (Rule::kSlots == 2) sweep<Rule, kL2>(n, a, c, p, g, s[0], s[1]);
+  if constexpr (Rule::kSlots == 3) sweep<Rule, kL2>(n, a, c, p, g, s[0], s[1], s[2]);
+}
+
+// ---- one block of one tensor -------------------------------------------------------------------------------------
+
+// The random numbers of every operand of a tensor's chunk; the index is looked up only where it is not start + i.
+struct Randomness {
+  bool stochastic;
+  uint64_t stream, step;
+  const AdamasLayout* layout;
+  alignas(64) uint32_t index[kChunk];
+
+  void prepare(int64_t start, int64_t n) {
+    if (!stochastic || !layout) return;
+    uint32_t* target = index;
+    for_runs(*layout, layout->index_stride, start, n, [&](int64_t offset, int64_t by, int64_t run) {
+      for (int64_t i = 0; i < run; ++i) target[i] = uint32_t(offset + i * by);
+      target += run;
+    });
+  }
+
+  Dice dice(int operand, int64_t start) const {
+    if (!stochastic) return {false, {0, 0}, 0, nullptr};
+    const Key key = at_high(make_key(stream, step, uint64_t(operand)), uint64_t(start) >> 32);
+    return {true, key, uint32_t(start), layout ? index : nullptr};
+  }
+};
+
+template <class Rule, class T>
+static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, int64_t end) {
+  const double* row = launch.scalars + int64_t(launch.row[tensor]) * launch.scalars_per_row;
+  const Around<T> a = {T(row[0]), T(row[1]), T(row[2])};
+  T numbers[Rule::kScalars];
+  for (int k = 0; k < Rule::kScalars; ++k) numbers[k] = T(row[3 + k]);
+  typename Rule::template Scalars<T> c;
+  static_assert(sizeof(c) == sizeof(numbers));
+  __builtin_memcpy(&c, numbers, sizeof(c));
+
+  constexpr int kOperands = 2 + Rule::kSlots;
+  Place place[kOperands];
+  bool direct = true;
+  for (int k = 0; k < kOperands; ++k) {
+    place[k] = place_of(launch, tensor, k);
+    direct = direct && in_place<T>(place[k]);
+  }
+  const AdamasLayout* layout = launch.layout[tensor];
+  if (layout && ((layout->flat >> ADAMAS_MAX_OPERANDS) & 1)) layout = nullptr;
+  Randomness random;
+  random.stochastic = launch.rounding == ADAMAS_STOCHASTIC;
+  random.stream = launch.stream[tensor];
+  random.step = uint64_t(launch.step[tensor]);
+  random.layout = layout;
+
+  alignas(64) T stage[kOperands][kChunk];
+  const int64_t chunk = direct ? end - start : kChunk;
+  for (int64_t at = start; at < end; at += chunk) {
+    const int64_t n = end - at < chunk ? end - at : chunk;
+    T* x[kOperands + 1];
+    for (int k = 0; k < kOperands; ++k) x[k] = fetch<T>(place[k], at, n, stage[k]);
+    if (a.l2 != T(0)) {
+      sweep_slots<Rule, true, T>(n, a, c, x[0], x[1], x + 2);
+    } else {
+      sweep_slots<Rule, false, T>(n, a, c, x[0], x[1], x + 2);
+    }
+    if (direct) continue;
+    random.prepare(at, n);
+    for (int k = 0; k < kOperands; ++k) {
+      if (k != 1) put<T>(place[k], at, n, x[k], random.dice(k, at));
+    }
+  }
+}
+
+// ---- one thread's share ------------------------------------------------------------------------------------------
+
+template <class Rule, class T>
+static void do_share(const AdamasLaunch& launch, int64_t block, int64_t end) {
+  const int64_t* first = launch.first_block;
+  int64_t low = 0, high = launch.tensors;  // the last tensor that begins at or before block
+  while (high - low > 1) {
+    const int64_t middle = (low + high) / 2;
+    (first[middle] <= block ? low : high) = middle;
+  }
+  for (int64_t tensor = low; block < end; ++tensor) {
+    const int64_t stop = first[tensor + 1] < end ? first[tensor + 1] : end;
+    for (; block < stop; ++block) {
+      const int64_t start = (block - first[tensor]) * ADAMAS_BLOCK, numel = launch.numel[tensor];
+      const int64_t left = numel - start;
+      do_block<Rule, T>(launch, tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK));
+    }
+  }
+}
+
+using Share = void (*)(const AdamasLaunch&, int64_t, int64_t);
+
+template <class... Rules>
+static Share choose(int32_t rule, int32_t compute) {
+  static constexpr Share in_float[] = {do_share<Rules, float>...};
+  static constexpr Share in_double[] = {do_share<Rules, double>...};
+  if (rule < 0 || rule >= int32_t(sizeof...(Rules))) return nullptr;
+  return compute == ADAMAS_FLOAT64 ? in_double[rule] : in_float[rule];
+}
+
+Share find(int32_t rule, int32_t compute) { return choose<ADAMAS_RULES>(rule, compute); }

@@ -1,0 +1,53 @@
+"""Counters of many parameters at once: ``step`` and its kin are one 0-dim tensor each, as in torch.
+
+A thousand of them are read and written in one call of the compiled library, where there is one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+
+import torch
+
+from adamas.engines import library
+
+
+class Counters:
+    """The same counter of many parameters.
+
+    Args:
+        tensors: 0-dim tensors on the CPU.
+    """
+
+    def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
+        self.tensors = tensors
+        compiled = all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
+        self._library = library.load() if compiled and tensors else None
+        self._pointers = array("Q", [t.data_ptr() for t in tensors])
+        self._values = (ctypes.c_double * len(tensors))()
+
+    def count(self) -> list[float]:
+        """Add 1 to all, return the new values."""
+        if self._library is None:
+            torch._foreach_add_(list(self.tensors), 1.0)
+            return self.read()
+        self._library.adamas_count(len(self.tensors), self._pointers.buffer_info()[0], self._values)
+        return self._values[:]
+
+    def read(self) -> list[float]:
+        """Return the values."""
+        if self._library is None:
+            return [t.item() for t in self.tensors]
+        self._library.adamas_read(len(self.tensors), self._pointers.buffer_info()[0], self._values)
+        return self._values[:]
+
+    def write(self, values: Sequence[float]) -> None:
+        """Replace the values."""
+        if self._library is None:
+            for t, value in zip(self.tensors, values, strict=True):
+                t.fill_(value)
+            return
+        self._values[:] = values
+        self._library.adamas_write(len(self.tensors), self._pointers.buffer_info()[0], self._values)

@@ -1,0 +1,115 @@
+"""The compiled CPU engine: one C call steps all tensors of a launch, whatever group they are in."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+from ctypes import c_void_p
+from itertools import accumulate, chain
+
+import torch
+from torch.autograd.graph import increment_version
+
+from adamas.engines import library
+from adamas.engines.launch import Item, Row, as_real
+from adamas.engines.layout import describe, merged_dims
+from adamas.rules import COMPILED, Rule
+
+NO_LIBRARY = "the compiled library is not available"
+
+_DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
+_RULES: dict[type[Rule], int] = {rule: number for number, rule in enumerate(COMPILED)}
+_ROUNDINGS = {"nearest": 0, "stochastic": 1}
+
+
+def refuse(item: Item, grad: torch.Tensor) -> str | None:
+    """Say why this engine cannot step the item, or None if it can."""
+    tensors = (item.param, *item.slots)
+    if item.rule not in _RULES:
+        return f"the rule {item.rule.__name__} is not compiled"
+    if item.param.device.type != "cpu":
+        return f"it is on {item.param.device}"
+    if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
+        return f"it is a {type(item.owner).__name__}"
+    if any(x.dtype not in _DTYPES for x in tensors):
+        return f"its dtypes are {', '.join(str(x.dtype) for x in tensors)}"
+    if torch.is_grad_enabled():
+        return "the step is to be differentiable"
+    if torch._debug_has_internal_overlap(item.param) == 1:
+        return "its elements share memory"
+    if len(merged_dims([item.param, grad, *item.slots])) > library.MAX_DIMS:
+        return f"it has more than {library.MAX_DIMS} dimensions"
+    if library.load() is None:
+        return NO_LIBRARY
+    return None
+
+
+class CpuLaunch:
+    """Items stepped by one call of ``adamas_step``.
+
+    Args:
+        items: parameters of one rule, one set of dtypes and one rounding.
+        grads: their gradients now; later ones must have the same strides.
+    """
+
+    def __init__(self, items: Sequence[Item], grads: Sequence[torch.Tensor]) -> None:
+        self.items = items
+        loaded = library.load()
+        if loaded is None:
+            raise RuntimeError(NO_LIBRARY)
+        self._call = loaded.adamas_step
+        self._written = [x for item in items for x in (item.owner, *item.slots)]
+        self._keep: list[object] = []  # what the struct points to
+        self._describe(items, grads)
+
+    def _describe(self, items: Sequence[Item], grads: Sequence[torch.Tensor]) -> None:
+        """Fill in everything that does not change from step to step."""
+        first, struct = items[0], library.LaunchStruct()
+        numels = [item.param.numel() for item in items]
+        blocks = accumulate((-(-n // library.BLOCK) for n in numels), initial=0)
+        indexed = first.rounding.name == "stochastic"
+        layouts = [
+            describe([item.param, as_real(grad), *item.slots], indexed) for item, grad in zip(items, grads, strict=True)
+        ]
+        self._keep.append(layouts)
+        struct.rule = _RULES[first.rule]
+        struct.compute = _DTYPES[first.compute]
+        struct.rounding = _ROUNDINGS[first.rounding.name]
+        struct.tensors = len(items)
+        struct.numel = self._pin(array("q", numels))
+        struct.first_block = self._pin(array("q", blocks))
+        struct.layout = self._pin(array("Q", [ctypes.addressof(x) if x else 0 for x in layouts]))
+        struct.stream = self._pin(array("Q", [item.stream for item in items]))
+        for place, dtype in enumerate([first.param.dtype, first.param.dtype, *(x.dtype for x in first.slots)]):
+            struct.dtype[place] = _DTYPES[dtype]
+        for place, tensors in enumerate([[item.param for item in items], *zip(*(x.slots for x in items), strict=True)]):
+            # Operand 1 is the gradient: its addresses are new in every step.
+            struct.operand[place + (place > 0)] = self._pin(array("Q", [x.data_ptr() for x in tensors]))
+        self._struct = struct
+
+    def _pin(self, values: array) -> int:
+        self._keep.append(values)
+        return values.buffer_info()[0]
+
+    def run(
+        self,
+        grads: Sequence[torch.Tensor],
+        rows: Sequence[Row],
+        row_of: Sequence[int],
+        steps: Sequence[float],
+    ) -> None:
+        """Take one step for every item, in one call."""
+        struct = self._struct
+        pointers = array("Q", map(torch.Tensor.data_ptr, grads))
+        numbers = array("d", chain.from_iterable(row.flat() for row in rows))
+        places, counts = array("i", row_of), array("d", steps)
+        struct.operand[1] = c_void_p(pointers.buffer_info()[0])
+        struct.scalars_per_row = len(numbers) // len(rows)
+        struct.scalars = numbers.buffer_info()[0]
+        struct.row, struct.step = places.buffer_info()[0], counts.buffer_info()[0]
+        struct.threads = torch.get_num_threads()
+        if self._call(struct) != 0:
+            raise RuntimeError("adamas_step refused the launch: the library and the package are of different versions")
+        # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
+        increment_version(self._written)

@@ -1,0 +1,102 @@
+"""What an engine is given: launches, each with many tensors that go through the same program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import torch
+
+from adamas.rounding import Rounding
+from adamas.rules import Rule
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One parameter in a launch.
+
+    Attributes:
+        owner: the parameter as the optimizer has it.
+        name: what errors call it.
+        group: number of its parameter group.
+        state: ``optimizer.state[owner]``.
+        rule: the rule that its group asks for.
+        rounding: how its weight and slots are written.
+        param: the weight, as real numbers: for a complex parameter a view with a last dimension of 2.
+        slots: the rule's slots, likewise.
+        stream: key of its random numbers.
+        fresh: True until the first step after its slots were made.
+    """
+
+    owner: torch.Tensor
+    name: str
+    group: int
+    state: dict[str, Any]
+    rule: type[Rule]
+    rounding: Rounding
+    param: torch.Tensor
+    slots: tuple[torch.Tensor, ...]
+    stream: int
+    fresh: bool
+
+    @property
+    def compute(self) -> torch.dtype:
+        """The dtype that the rule computes in."""
+        return torch.float64 if self.param.dtype == torch.float64 else torch.float32
+
+
+@dataclass(frozen=True)
+class Around:
+    """What the engine does around every rule: p <- keep p - u, on the gradient factor g + l2 p.
+
+    Attributes:
+        keep: 1 - lr weight_decay if decay is decoupled, else 1.
+        l2: weight_decay if decay is coupled, else 0.
+        factor: -1 if maximizing, divided by the gradient scaler's scale.
+    """
+
+    keep: float
+    l2: float
+    factor: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """The numbers of one step for all tensors of a group: those around the rule and the rule's own."""
+
+    around: Around
+    scalars: SimpleNamespace
+
+    def flat(self) -> list[float]:
+        """Return them in the order of the C ABI."""
+        return [self.around.keep, self.around.l2, self.around.factor, *vars(self.scalars).values()]
+
+
+class Launch(Protocol):
+    """Items that one engine steps together."""
+
+    items: Sequence[Item]
+
+    def run(
+        self,
+        grads: Sequence[torch.Tensor],
+        rows: Sequence[Row],
+        row_of: Sequence[int],
+        steps: Sequence[float],
+    ):
+        """Take one step.
+
+        Args:
+            grads: the gradients of the items.
+            rows: the different rows of numbers.
+            row_of: which row each item takes.
+            steps: the step each item is at, the key of its random numbers.
+        """
+        ...
+
+
+def as_real(x: torch.Tensor) -> torch.Tensor:
+    """Return a complex tensor as real numbers with a last dimension of 2, a real one as it is, negations resolved."""
+    return torch.view_as_real(x.resolve_conj()).resolve_neg() if x.is_complex() else x.resolve_neg()

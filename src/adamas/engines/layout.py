@@ -1,0 +1,80 @@
+"""Where elements are: describes tensors whose elements do not simply follow each other to the compiled engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from adamas.engines.library import INDEX_FLAT, MAX_DIMS, Layout
+
+
+def describe(operands: Sequence[torch.Tensor], indexed: bool) -> Layout | None:
+    """Return the layout of a weight, its gradient and slots, or None if all are simply row-major.
+
+    Args:
+        operands: the weight first; all of the same shape.
+        indexed: whether the row-major index of elements matters (stochastic rounding).
+
+    Raises:
+        ValueError: if they need more than `MAX_DIMS` dimensions after merging.
+    """
+    if all(x.is_contiguous() for x in operands):
+        return None
+    dims = merged_dims(operands)
+    sizes = [size for size, *_ in dims]
+    if len(sizes) > MAX_DIMS:
+        raise ValueError(f"{len(sizes)} dimensions that cannot be merged, at most {MAX_DIMS} are supported")
+    dense = dense_strides(sizes)
+    layout = Layout(dims=len(sizes))
+    layout.size[: len(sizes)] = sizes
+    for place in range(len(operands)):
+        strides = [dim[1 + place] for dim in dims]
+        layout.stride[place][: len(sizes)] = strides
+        layout.flat |= int(strides == dense) << place
+    index = [dim[-1] for dim in dims]
+    layout.index_stride[: len(sizes)] = index
+    if index == dense or not indexed:
+        layout.flat |= INDEX_FLAT
+    return layout
+
+
+def merged_dims(operands: Sequence[torch.Tensor]) -> list[tuple[int, ...]]:
+    """Return (size, stride of each operand, stride of the row-major index) of as few dimensions as possible.
+
+    The order is that of the weight's memory, so that a weight without gaps is walked straight through.
+
+    Example:
+        >>> w = torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last)
+        >>> merged_dims([w, w])
+        [(2, 60, 60, 60), (20, 3, 3, 1), (3, 1, 1, 20)]
+    """
+    shape = operands[0].shape
+    index = dense_strides(list(shape))
+    columns = [x.stride() for x in operands]
+    dims = [(size, *(column[d] for column in columns), index[d]) for d, size in enumerate(shape) if size != 1] or [
+        (1, *(1 for _ in columns), 1)
+    ]
+    dims.sort(key=lambda dim: -dim[1])  # stable: equal strides keep their order
+    merged = [dims[0]]
+    for inner in dims[1:]:
+        outer = merged[-1]
+        if all(a == b * inner[0] for a, b in zip(outer[1:], inner[1:], strict=True)):
+            merged[-1] = (outer[0] * inner[0], *inner[1:])
+        else:
+            merged.append(inner)
+    return merged
+
+
+def dense_strides(sizes: list[int]) -> list[int]:
+    """Return the row-major strides of these sizes.
+
+    Example:
+        >>> dense_strides([2, 3, 4])
+        [12, 4, 1]
+    """
+    strides, below = [], 1
+    for size in reversed(sizes):
+        strides.append(below)
+        below *= size
+    return strides[::-1]

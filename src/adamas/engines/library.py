@@ -1,0 +1,117 @@
+"""Finds and loads the compiled library, and mirrors its C ABI (``csrc/adamas.h``) in ctypes. Compiles nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+import warnings
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
+from pathlib import Path
+
+ABI = 1
+MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
+MAX_OPERANDS = 2 + MAX_SLOTS
+INDEX_FLAT = 1 << MAX_OPERANDS
+
+_FILE = {"win32": "adamas.dll", "darwin": "libadamas.dylib"}.get(sys.platform, "libadamas.so")
+
+
+class Layout(Structure):
+    """``AdamasLayout``: where the elements of a tensor are when they do not simply follow each other."""
+
+    _fields_ = (
+        ("dims", c_int32),
+        ("flat", c_int32),
+        ("size", c_int64 * MAX_DIMS),
+        ("stride", (c_int64 * MAX_DIMS) * MAX_OPERANDS),
+        ("index_stride", c_int64 * MAX_DIMS),
+    )
+
+
+class LaunchStruct(Structure):
+    """``AdamasLaunch``: many tensors of the same rule, dtypes and rounding. Arrays are given by address."""
+
+    _fields_ = (
+        ("rule", c_int32),
+        ("compute", c_int32),
+        ("dtype", c_int32 * MAX_OPERANDS),
+        ("rounding", c_int32),
+        ("threads", c_int32),
+        ("scalars_per_row", c_int32),
+        ("tensors", c_int64),
+        ("numel", c_void_p),
+        ("first_block", c_void_p),
+        ("operand", c_void_p * MAX_OPERANDS),
+        ("layout", c_void_p),
+        ("row", c_void_p),
+        ("scalars", c_void_p),
+        ("stream", c_void_p),
+        ("step", c_void_p),
+    )
+
+
+@functools.cache
+def load() -> ctypes.CDLL | None:
+    """Return the library, or None after one warning that says why the reference engine is used instead."""
+    path = find()
+    if path is None:
+        return _missing(f"{_FILE} is not installed (was there a C++ compiler when adamas was?)")
+    try:
+        library = ctypes.CDLL(str(path))
+        _declare(library)
+    except (OSError, AttributeError) as error:
+        return _missing(f"{path.name} cannot be loaded: {error}")
+    if library.adamas_abi() != ABI:
+        return _missing(f"{path.name} is of another version (ABI {library.adamas_abi()}, this needs {ABI})")
+    return _choose_isa(library)
+
+
+def find() -> Path | None:
+    """Return the path of the library in any folder of the package (an editable install has two)."""
+    import adamas
+
+    for folder in adamas.__path__:
+        path = Path(folder) / _FILE
+        if path.exists():
+            return path
+    return None
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    library.adamas_step.argtypes, library.adamas_step.restype = [POINTER(LaunchStruct)], c_int
+    for function in (library.adamas_count, library.adamas_read, library.adamas_write):
+        function.argtypes, function.restype = [c_int64, c_void_p, POINTER(c_double)], None
+    library.adamas_abi.argtypes, library.adamas_abi.restype = [], c_int
+    library.adamas_isa.argtypes, library.adamas_isa.restype = [], c_char_p
+    library.adamas_use_isa.argtypes, library.adamas_use_isa.restype = [c_char_p], c_int
+
+
+def _choose_isa(library: ctypes.CDLL) -> ctypes.CDLL:
+    wanted = os.environ.get("ADAMAS_ISA")
+    if wanted and library.adamas_use_isa(wanted.encode()) != 0:
+        chosen = library.adamas_isa().decode()
+        warnings.warn(
+            f"ADAMAS_ISA={wanted}: this CPU or this build has no such instruction set, using {chosen}",
+            stacklevel=2,
+        )
+    return library
+
+
+def _missing(why: str) -> None:
+    warnings.warn(
+        f"adamas: the compiled CPU engine is not available, the (slower) reference engine is used: {why}",
+        stacklevel=2,
+    )
+
+
+def isa() -> str | None:
+    """Return the instruction set of the compiled engine, or None without one.
+
+    Example:
+        >>> isa() in ("avx512", "avx2", "neon", "baseline", None)
+        True
+    """
+    library = load()
+    return None if library is None else library.adamas_isa().decode()

@@ -1,0 +1,55 @@
+"""The reference engine: rules run on torch tensors, one parameter at a time, on any device and in any dtype.
+
+It defines the numbers; the others must match it. Every operation is one correctly rounded torch operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from adamas.engines.launch import Item, Row, as_real
+from adamas.formats import format_of
+from adamas.rounding import Dice
+from adamas.rules.language import split
+
+
+class ReferenceLaunch:
+    """Items stepped one after another in eager PyTorch."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.items = items
+
+    def run(
+        self,
+        grads: Sequence[torch.Tensor],
+        rows: Sequence[Row],
+        row_of: Sequence[int],
+        steps: Sequence[float],
+    ) -> None:
+        """Take one step for every item."""
+        for item, grad, row, step in zip(self.items, grads, row_of, steps, strict=True):
+            step_item(item, as_real(grad), rows[row], int(step))
+
+
+def step_item(item: Item, grad: torch.Tensor, row: Row, step: int) -> None:
+    """Step one parameter: read its slots, apply decay and the rule, round, write."""
+    around, compute = row.around, item.compute
+    x, g = item.param.to(compute), grad.to(compute)
+    if around.factor != 1.0:
+        g = around.factor * g
+    if around.l2 != 0.0:
+        g = g + around.l2 * x
+    formats = [format_of(slot) for slot in item.slots]
+    # A differentiable step must not overwrite what autograd has saved, so it reads copies.
+    read = [slot.clone() for slot in item.slots] if torch.is_grad_enabled() else item.slots
+    values = [form.read(slot, compute) for form, slot in zip(formats, read, strict=True)]
+    steps, new = split(item.rule.update(g, *values, row.scalars))
+    if around.keep != 1.0:
+        x = around.keep * x
+    for u in steps:
+        x = x - u
+    item.rounding.write(item.param, x, Dice(item.stream, step, 0))
+    for place, (form, slot, value) in enumerate(zip(formats, item.slots, new, strict=True)):
+        form.write(slot, value, item.rounding, Dice(item.stream, step, 2 + place))

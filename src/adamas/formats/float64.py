@@ -1,0 +1,7 @@
+"""``float64``: 8 bytes an element, what ``state_format="auto"`` gives float64 parameters, as torch does."""
+
+import torch
+
+from adamas.formats.format import Format
+
+FLOAT64 = Format("float64", torch.float64)

@@ -1,0 +1,167 @@
+"""The optimizer: a ``torch.optim.Optimizer`` that steps any rule on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim.optimizer import ParamsT
+
+from adamas.checkpoint import load_state_dict
+from adamas.engines.plan import Plan
+from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values
+from adamas.planning import check_parameter, make_plan, parameter_name
+from adamas.rules import Rule
+
+_COMMON: dict[str, Any] = {"weight_decay": 0.0, "decoupled_weight_decay": False, "maximize": False}
+
+
+class Optimizer(torch.optim.Optimizer):
+    """Steps parameters by a rule. The classes of `adamas.optimizers` are this one with torch's signatures.
+
+    Update: p <- (1 - lr weight_decay) p - u  with decoupled decay, p <- p - u with the decay added to g otherwise;
+    u is what the rule says.
+
+    Args:
+        params: tensors, ``(name, tensor)`` pairs (``model.named_parameters()``) or groups of either, as in torch.
+        rule: a `Rule` subclass.
+        engine: ``auto`` (the compiled engine where it can, per parameter), ``cpu`` or ``reference``. The environment
+            variable ``ADAMAS_ENGINE`` overrides it.
+        state_format: how moments are stored: ``auto`` (in the parameter's dtype, as torch), ``float32``, ``bfloat16``.
+        rounding: how 16-bit weights and moments are written: ``auto`` and ``stochastic`` round at random without bias,
+            ``nearest`` as torch does.
+        seed: of stochastic rounding; with it, the step and the parameter's name (or place) the bits are fixed.
+        **hyper: the rule's hyper-parameters, ``weight_decay``, ``decoupled_weight_decay`` and ``maximize``.
+
+    State:
+        The rule's counters and slots in ``state[p]``, made at the parameter's first step. ``step()`` changes
+        nothing else: ``p.grad`` stays as it is.
+
+    Raises:
+        TypeError: for a keyword that the rule has not, or a parameter that is not of floating point.
+        ValueError: for a hyper-parameter out of its range, an unknown group key, engine, format or rounding.
+
+    Example:
+        >>> import torch, adamas
+        >>> w = torch.nn.Parameter(torch.ones(2))
+        >>> optimizer = adamas.Optimizer([w], adamas.rules.Adam, lr=0.1)
+        >>> w.grad = torch.tensor([1.0, -1.0])
+        >>> optimizer.step()
+        >>> w.tolist()
+        [0.9..., 1.1...]
+    """
+
+    # torch.amp.GradScaler: give us the scale and whether an infinity was found, do not touch the gradients yourself.
+    _step_supports_amp_scaling = True
+
+    def __init__(
+        self,
+        params: ParamsT,
+        rule: type[Rule],
+        *,
+        engine: str = "auto",
+        state_format: str = "auto",
+        rounding: str = "auto",
+        seed: int = 0,
+        **hyper: Any,
+    ) -> None:
+        known = {**_COMMON, "decoupled_weight_decay": rule.decoupled_weight_decay, **rule.defaults}
+        check_keywords(hyper, known, rule.__name__)
+        extras = {"engine": engine, "state_format": state_format, "rounding": rounding, "seed": seed}
+        self._rule = rule
+        self._start(params, {**known, **hyper, **extras})
+
+    def _start(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        """Check the defaults and hand them to torch; the constructors of all subclasses end here."""
+        defaults = {**defaults}
+        defaults.setdefault("differentiable", False)
+        check_values(defaults)
+        self._plan: Plan | None = None
+        super().__init__(params, defaults)
+
+    def rule(self, group: dict[str, Any]) -> type[Rule]:
+        """Return the rule that a group's hyper-parameters ask for."""
+        return self._rule
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, with hyper-parameters of its own where it names them.
+
+        Raises:
+            ValueError: for an unknown key or a value out of its range; the optimizer is then as it was.
+        """
+        if isinstance(param_group, dict):
+            check_group_keys(param_group, self.defaults)
+            check_values({**self.defaults, **param_group})
+            self._check_group({**self.defaults, **param_group})
+        super().add_param_group(param_group)
+        added = self.param_groups[-1]
+        try:
+            for place, p in enumerate(added["params"]):
+                check_parameter(parameter_name(self.param_groups, len(self.param_groups) - 1, place), p)
+        except TypeError:
+            del self.param_groups[-1]
+            raise
+        if isinstance(added["lr"], torch.Tensor) and added["lr"] is self.defaults["lr"]:
+            added["lr"] = added["lr"].clone()  # one tensor in all groups would be scheduled once for each of them
+        self._plan = None
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        """Raise ValueError for combinations that a subclass does not allow."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Step every parameter that has a gradient.
+
+        Args:
+            closure: clears the gradients, computes the loss and its gradients, returns the loss.
+
+        Returns:
+            What the closure returned, or None.
+
+        Raises:
+            RuntimeError: if a gradient does not fit its parameter; nothing was changed then.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        found_inf, scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
+        if found_inf is None or not found_inf.item():
+            with torch.set_grad_enabled(self.defaults["differentiable"]):
+                self._take_step(1.0 if scale is None else 1.0 / scale.item())
+        return loss
+
+    def _take_step(self, inverse_scale: float) -> None:
+        rules = [self.rule(group) for group in self.param_groups]
+        grads = self._plan.grads(rules) if self._plan else None
+        if grads is None:
+            self._plan = make_plan(self.param_groups, rules, self.state, type(self).__name__)
+            grads = self._plan.grads(rules)
+            if grads is None:
+                raise RuntimeError("the optimizer was changed by another thread while it planned its step")
+        self._plan.run(grads, inverse_scale)  # type: ignore[union-attr]
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load what ``state_dict()`` of this class, or of torch's class of the same name, returned.
+
+        Parameters are matched by name when both sides have names, otherwise by their order. Moments keep the dtype
+        they were saved in; those of a torch checkpoint take this optimizer's ``state_format`` unless it is ``auto``.
+
+        Raises:
+            ValueError: if groups, names or shapes do not fit; nothing was changed then.
+        """
+        load_state_dict(self, state_dict)
+        self._plan = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickle and deepcopy keep."""
+        kept = super().__getstate__()
+        return {**kept, "_rule": self._rule} if "_rule" in self.__dict__ else kept
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what pickle, deepcopy or `load_state_dict` kept."""
+        self._plan = None
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for key, value in {**EXTRAS, **self.defaults}.items():
+                group.setdefault(key, value)

@@ -1,0 +1,162 @@
+"""From parameter groups to a plan: checks every gradient, then makes what state is missing, then chooses engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from adamas.engines.launch import Item, as_real
+from adamas.engines.plan import Plan
+from adamas.engines.select import batches, choose
+from adamas.formats import format_for
+from adamas.rounding import rounding_for, stream_key
+from adamas.rules import Rule
+from adamas.rules.rule import STEP, Counter
+
+_States = dict[torch.Tensor, dict[str, Any]]
+
+
+def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _States, who: str) -> Plan:
+    """Plan steps for all parameters that have a gradient.
+
+    Args:
+        groups: the optimizer's parameter groups.
+        rules: the rule of each group.
+        states: the optimizer's state; what is missing in it is made.
+        who: the optimizer's name, for errors.
+
+    Raises:
+        RuntimeError: if a gradient does not fit its parameter, before anything is changed.
+    """
+    absent, todo = [], []
+    for number, group in enumerate(groups):
+        for place, p in enumerate(group["params"]):
+            if p.grad is None:
+                absent.append(p)
+                continue
+            name = parameter_name(groups, number, place)
+            check_gradient(name, p, p.grad, who)
+            todo.append((number, place, p, name))
+    positions = _positions(groups)
+    items = []
+    for number, place, p, name in todo:
+        key = (
+            groups[number]["param_names"][place] if "param_names" in groups[number] else f"#{positions[number] + place}"
+        )
+        items.append(make_item(p, name, number, groups[number], rules[number], states, key))
+    grads = [item.owner.grad for item in items]
+    engines = [choose(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
+    return Plan(groups, rules, batches(items, grads, engines), absent, states)
+
+
+def make_item(
+    p: torch.Tensor,
+    name: str,
+    number: int,
+    group: dict[str, Any],
+    rule: type[Rule],
+    states: _States,
+    key: str,
+) -> Item:
+    """Return what the engines need of one parameter, making what is missing of its state."""
+    state = states[p]
+    fresh = make_state(p, name, group, rule, state)
+    slots = tuple(state[slot.name] for slot in rule.slots)
+    for slot, stored in zip(rule.slots, slots, strict=True):
+        if stored.shape != p.shape or stored.device != p.device:
+            raise RuntimeError(
+                f"{slot.name} of {name} has shape {tuple(stored.shape)} on {stored.device}, the parameter has "
+                f"{tuple(p.shape)} on {p.device}: it was changed after its state was made. Make a new optimizer, "
+                f"or delete optimizer.state[p] to start the parameter afresh."
+            )
+    dtypes = [p.dtype.to_real(), *(x.dtype.to_real() for x in slots)]
+    return Item(
+        owner=p,
+        name=name,
+        group=number,
+        state=state,
+        rule=rule,
+        rounding=rounding_for(group["rounding"], dtypes),
+        param=as_real(p.detach()) if not torch.is_grad_enabled() else as_real(p),
+        slots=tuple(map(as_real, slots)),
+        stream=stream_key(group["seed"], key),
+        fresh=fresh,
+    )
+
+
+def make_state(p: torch.Tensor, name: str, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]) -> bool:
+    """Add to a parameter's state what the rule needs and it lacks; return whether any slot was made."""
+    form = format_for(group["state_format"], p)
+    dtypes = [p.dtype.to_real(), form.dtype]
+    counted = any(counter.name == "step" for counter in rule.counters)
+    if not counted and rounding_for(group["rounding"], dtypes).name == "stochastic":
+        _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
+    for counter in rule.counters:
+        if counter.stored:
+            _make_counter(counter, state)
+    made = False
+    for slot in rule.slots:
+        if state.get(slot.name) is None:
+            start = group[slot.start] if isinstance(slot.start, str) else slot.start
+            try:
+                state[slot.name] = form.allocate(p.detach(), float(start))
+            except ValueError as error:
+                raise ValueError(f"{name} is {p.dtype}: {error}; give its group another state_format") from None
+            made = True
+    return made
+
+
+def _make_counter(counter: Counter, state: dict[str, Any]) -> None:
+    value = state.get(counter.name, counter.start)
+    if not isinstance(value, torch.Tensor) or value.device.type != "cpu":
+        # torch keeps the step in the default dtype, at least float32.
+        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+        state[counter.name] = torch.tensor(float(value), dtype=dtype)
+
+
+def parameter_name(groups: list[dict[str, Any]], number: int, place: int) -> str:
+    """Return what errors call a parameter: its name if the optimizer was given names, and where it is."""
+    names = groups[number].get("param_names")
+    where = f"group {number}"
+    return f"parameter {names[place]!r} ({where})" if names else f"parameter {place} of {where}"
+
+
+def check_parameter(name: str, p: torch.Tensor) -> None:
+    """Raise TypeError for a parameter that no rule can move."""
+    if not (p.is_floating_point() or p.is_complex()):
+        raise TypeError(
+            f"{name} is {p.dtype}: only floating-point and complex tensors can be optimized; leave it out, "
+            f"e.g. [p for p in model.parameters() if p.is_floating_point()]"
+        )
+    if p.dtype.to_real() not in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
+        raise TypeError(f"{name} is {p.dtype}: supported are float32, float64, bfloat16, float16 and their complex kin")
+
+
+def check_gradient(name: str, p: torch.Tensor, grad: torch.Tensor, who: str) -> None:
+    """Raise RuntimeError for a gradient that does not fit its parameter."""
+    if grad.layout != torch.strided:
+        instead = ", please consider SparseAdam instead" if who == "Adam" else ""
+        raise RuntimeError(
+            f"{who} does not support sparse gradients{instead}: {name} has a gradient of layout {grad.layout}; "
+            f"use sparse=False in its nn.Embedding, or p.grad = p.grad.to_dense() before the step"
+        )
+    for what, given, wanted in (
+        ("dtype", grad.dtype, p.dtype),
+        ("device", grad.device, p.device),
+        ("shape", tuple(grad.shape), tuple(p.shape)),
+    ):
+        if given != wanted:
+            raise RuntimeError(
+                f"the gradient of {name} has {what} {given}, the parameter has {wanted}: convert the gradient, "
+                f"or set it to None and run backward again"
+            )
+
+
+def _positions(groups: list[dict[str, Any]]) -> list[int]:
+    """Return how many parameters come before each group."""
+    positions, before = [], 0
+    for group in groups:
+        positions.append(before)
+        before += len(group["params"])
+    return positions

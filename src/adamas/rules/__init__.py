@@ -1,0 +1,56 @@
+"""Update rules: one small file each, from the paper, and the language they are written in."""
+
+from adamas.rules.adagrad import Adagrad
+from adamas.rules.adam import Adam, AMSGrad
+from adamas.rules.adamax import Adamax
+from adamas.rules.language import absolute, lerp, maximum, sign, sqrt
+from adamas.rules.lion import Lion
+from adamas.rules.nadam import NAdam
+from adamas.rules.radam import RAdam
+from adamas.rules.rmsprop import RMSprop, RMSpropCentered, RMSpropCenteredMomentum, RMSpropMomentum
+from adamas.rules.rule import Counter, Rule, Slot
+from adamas.rules.sgd import SGD, Momentum, Nesterov
+
+# The rules that are compiled. Their order is their number in the C ABI: append only.
+COMPILED: tuple[type[Rule], ...] = (
+    SGD,
+    Momentum,
+    Nesterov,
+    Adagrad,
+    RMSprop,
+    RMSpropMomentum,
+    RMSpropCentered,
+    RMSpropCenteredMomentum,
+    Adam,
+    AMSGrad,
+    NAdam,
+    RAdam,
+    Adamax,
+    Lion,
+)
+
+__all__ = [
+    "COMPILED",
+    "SGD",
+    "AMSGrad",
+    "Adagrad",
+    "Adam",
+    "Adamax",
+    "Counter",
+    "Lion",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "RAdam",
+    "RMSprop",
+    "RMSpropCentered",
+    "RMSpropCenteredMomentum",
+    "RMSpropMomentum",
+    "Rule",
+    "Slot",
+    "absolute",
+    "lerp",
+    "maximum",
+    "sign",
+    "sqrt",
+]

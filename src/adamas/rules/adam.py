@@ -1,0 +1,55 @@
+"""Adam: Kingma & Ba 2015, arXiv 1412.6980, algorithm 1; AMSGrad: Reddi, Kale & Kumar 2018, algorithm 2.
+
+    g  gradient                             lr     step size, in parameter units per step
+    m  first moment, mean of g              beta1  decay of m, memory about 1 / (1 - beta1) steps
+    v  second moment, mean of g^2           beta2  decay of v, memory about 1 / (1 - beta2) steps
+
+AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2) is Adam with decoupled decay, which the engine applies.
+"""
+
+from math import sqrt as host_sqrt
+
+from adamas.rules.language import lerp, maximum, sqrt
+from adamas.rules.rule import Rule, Slot
+
+M, V = Slot("exp_avg"), Slot("exp_avg_sq", signed=False)
+
+
+class Adam(Rule):
+    """m and v as above; u = lr m^ / (sqrt(v^) + eps), with m^ = m / (1 - beta1^t), v^ = v / (1 - beta2^t)."""
+
+    defaults = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8}
+    slots = (M, V)
+
+    @staticmethod
+    def scalars(h, t):
+        return {
+            "take1": 1 - h.beta1,
+            "beta2": h.beta2,
+            "take2": 1 - h.beta2,
+            "eps": h.eps,
+            "step": h.lr / (1 - h.beta1**t),
+            "unbias": 1 / host_sqrt(1 - h.beta2**t),
+        }
+
+    @staticmethod
+    def update(g, m, v, c):
+        m = lerp(m, g, c.take1)
+        v = c.beta2 * v + c.take2 * (g * g)
+        return c.step * m / (sqrt(v) * c.unbias + c.eps), m, v
+
+
+class AMSGrad(Adam):
+    """Adam with the largest v so far in the denominator.
+
+    Bias correction is kept, as in torch; the paper has none.
+    """
+
+    slots = (M, V, Slot("max_exp_avg_sq", signed=False))
+
+    @staticmethod
+    def update(g, m, v, x, c):
+        m = lerp(m, g, c.take1)
+        v = c.beta2 * v + c.take2 * (g * g)
+        x = maximum(x, v)
+        return c.step * m / (sqrt(x) * c.unbias + c.eps), m, v, x

@@ -1,0 +1,98 @@
+"""Prints the compiled rules as C++: ``python -m adamas.rules.cpp`` rewrites ``csrc/rules.generated.h``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from adamas.rules import COMPILED
+from adamas.rules.language import trace
+from adamas.rules.rule import Rule
+
+HEADER = Path(__file__).parents[1] / "csrc" / "rules.generated.h"
+
+_OPENING = """\
+// The update rules, printed from src/adamas/rules by `python -m adamas.rules.cpp`. Do not edit.
+//
+// update() takes the decayed weight x and the gradient g of one element, the step's scalars c and the element's
+// slots, which it replaces; it returns the new weight. Compile without contraction: a fused multiply-add would change the bits.
+"""
+
+
+def scalar_names(rule: type[Rule]) -> tuple[str, ...]:
+    """Return the names of the rule's scalars, in the order in which they are passed to an engine."""
+    betas = rule.defaults.get("betas", (0.9, 0.999))
+    h = SimpleNamespace(**rule.defaults, beta1=betas[0], beta2=betas[1])
+    counters = {counter.name: 0.5 for counter in rule.counters if counter.name != "step"}
+    return tuple(rule.scalars(h, 1.0, **counters))
+
+
+def print_rule(rule: type[Rule]) -> str:
+    """Return one rule as a C++ struct."""
+    scalars = scalar_names(rule)
+    slots = tuple(slot.name for slot in rule.slots)
+    program = trace(rule.update, slots, scalars)
+    parameters = ", ".join(["const T x", "const T g", "const Scalars<T>& c", *(f"T& {slot}" for slot in slots)])
+    body = [f"const T {name} = {_expression(operation, operands)};" for name, operation, operands in program.lines]
+    body += [f"{slot} = {_operand(value)};" for slot, value in zip(slots, program.slots, strict=True)]
+    body += [f"return {' - '.join(['x', *map(_operand, program.steps)])};"]
+    return "\n".join(
+        [
+            f"// {(rule.__doc__ or rule.__name__).splitlines()[0]}",
+            f"struct {rule.__name__} {{",
+            f"  static constexpr int kSlots = {len(slots)};",
+            f"  static constexpr int kScalars = {len(scalars)};",
+            "  template <class T>",
+            "  struct Scalars {",
+            f"    T {', '.join(scalars)};",
+            "  };",
+            "  template <class T>",
+            f"  static inline T update({parameters}) {{",
+            *(f"    {line}" for line in body),
+            "  }",
+            "};",
+            "",
+        ]
+    )
+
+
+def print_header() -> str:
+    """Return the whole of ``rules.generated.h``."""
+    names = ", ".join(rule.__name__ for rule in COMPILED)
+    rules = "\n".join(print_rule(rule) for rule in COMPILED)
+    return f"{_OPENING}\n{rules}\n#define ADAMAS_RULES {names}\n"
+
+
+def _expression(operation: str, operands: tuple[str, ...]) -> str:
+    written = [_operand(x) for x in operands]
+    if operation == "neg":
+        return f"-{written[0]}"
+    if operation in ("+", "-", "*", "/"):
+        return f"{written[0]} {operation} {written[1]}"
+    return f"{operation}<T>({', '.join(written)})"
+
+
+def _operand(name: str) -> str:
+    return f"T({name})" if name[0].isdigit() or name[0] == "-" else name
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the header, or with ``--check`` only say whether it is current."""
+    parser = argparse.ArgumentParser(prog="python -m adamas.rules.cpp", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the header is out of date")
+    check = parser.parse_args(arguments).check
+    printed = print_header()
+    current = HEADER.exists() and HEADER.read_text(encoding="utf-8") == printed
+    if check:
+        print(f"{HEADER.name} is {'current' if current else 'out of date: run python -m adamas.rules.cpp'}")
+        return 0 if current else 1
+    HEADER.write_text(printed, encoding="utf-8")
+    return 0
+
+
+__all__ = ["HEADER", "print_header", "print_rule", "scalar_names"]
+
+if __name__ == "__main__":
+    sys.exit(main())
