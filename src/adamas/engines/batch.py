@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from adamas.engines.counters import Counters
+from adamas.engines.hyper import Hyper
 from adamas.engines.launch import Around, Item, Launch, Row
 from adamas.rules import Rule
 
@@ -37,6 +37,7 @@ class Batch:
         self._dtypes["first"] = torch.float32
         self._first = any(not counter.stored for counter in self._rule.counters)
         self._segments = _segments(items)
+        self._hyper = Hyper()
 
     def run(self, grads: Sequence[torch.Tensor], groups: Sequence[dict[str, Any]], inverse_scale: float) -> None:
         """Take one step for all items."""
@@ -44,7 +45,7 @@ class Batch:
         columns = {name: counters.read() for name, counters in self._others.items()}
         if self._first:
             columns["first"] = [float(item.fresh) for item in self.items]
-        rows = _Rows(self._rule, inverse_scale, self._dtypes)
+        rows = _Rows(self._rule, self._hyper, inverse_scale, self._dtypes)
         row_of: list[int] = []
         for group, start, end in self._segments:
             row_of += rows.places(groups[group], start, end, steps, columns)
@@ -56,43 +57,42 @@ class Batch:
                 item.fresh = False
 
 
-@dataclass
 class _Rows:
     """The rows of numbers of one step: one for each group and value of the counters, equal ones only once."""
 
-    rule: type[Rule]
-    inverse_scale: float
-    dtypes: dict[str, torch.dtype]
-    rows: list[Row] = field(default_factory=list)
-    advanced: list[dict[str, float]] = field(default_factory=list)
-    _known: dict[Any, int] = field(default_factory=dict)
+    def __init__(self, rule: type[Rule], hyper: Hyper, inverse_scale: float, dtypes: dict[str, torch.dtype]) -> None:
+        self.rows: list[Row] = []
+        self.advanced: list[dict[str, float]] = []
+        self._rule, self._hyper, self._inverse_scale, self._dtypes = rule, hyper, inverse_scale, dtypes
+        self._advances = rule.advance is not Rule.advance
+        self._known: dict[tuple[float, ...], int] = {}
 
     def places(
-        self,
-        group: dict[str, Any],
-        start: int,
-        end: int,
-        steps: Sequence[float],
-        columns: dict[str, list[float]],
+        self, group: dict[str, Any], start: int, end: int, steps: Sequence[float], columns: dict[str, list[float]]
     ) -> list[int]:
         """Return the number of the row of each item from ``start`` to ``end``, all of one group."""
-        lists = [steps[start:end], *(column[start:end] for column in columns.values())]
-        if all(values.count(values[0]) == end - start for values in map(list, lists)):
-            return [self._place(group, columns, [values[0] for values in lists])] * (end - start)
-        return [self._place(group, columns, list(values)) for values in zip(*lists, strict=True)]
+        h = self._hyper.of(group)
+        lists = [steps[start:end], *[column[start:end] for column in columns.values()]]
+        if all([values.count(values[0]) == end - start for values in lists]):
+            return [self._place(h, columns, [values[0] for values in lists])] * (end - start)
+        return [self._place(h, columns, list(values)) for values in zip(*lists, strict=True)]
 
-    def _place(self, group: dict[str, Any], names: dict[str, list[float]], values: list[float]) -> int:
-        key = (_hashable(group), *values)
+    def _place(self, h: SimpleNamespace, names: dict[str, list[float]], values: list[float]) -> int:
+        key = (id(h), *values)
         place = self._known.get(key)
         if place is None:
             place = self._known[key] = len(self.rows)
-            h, t, counters = hyperparameters(group), values[0], dict(zip(names, values[1:], strict=True))
-            tensors = {name: torch.tensor(value, dtype=self.dtypes[name]) for name, value in counters.items()}
-            counters = {name: x.item() for name, x in self.rule.advance(h, t, **tensors).items()}
+            counters = self._advance(h, values[0], dict(zip(names, values[1:], strict=True)))
             self.advanced.append(counters)
-            scalars = SimpleNamespace(**self.rule.scalars(h, t, **counters))
-            self.rows.append(Row(around(self.rule, h, self.inverse_scale), scalars))
+            scalars = self._rule.scalars(h, values[0], **counters)
+            self.rows.append(Row(around(self._rule, h, self._inverse_scale), scalars))
         return place
+
+    def _advance(self, h: SimpleNamespace, t: float, counters: dict[str, float]) -> dict[str, float]:
+        if not self._advances:
+            return counters
+        tensors = {name: torch.tensor(value, dtype=self._dtypes[name]) for name, value in counters.items()}
+        return {name: x.item() for name, x in self._rule.advance(h, t, **tensors).items()}
 
 
 def around(rule: type[Rule], h: SimpleNamespace, inverse_scale: float) -> Around:
@@ -104,34 +104,6 @@ def around(rule: type[Rule], h: SimpleNamespace, inverse_scale: float) -> Around
         l2=0.0 if decoupled else decay,
         factor=-inverse_scale if getattr(h, "maximize", False) else inverse_scale,
     )
-
-
-def hyperparameters(group: dict[str, Any]) -> SimpleNamespace:
-    """Return a group's hyper-parameters as numbers, with ``betas`` also as ``beta1`` and ``beta2``.
-
-    Example:
-        >>> h = hyperparameters({"params": [], "lr": torch.tensor(0.5), "betas": (0.9, 0.99)})
-        >>> h.lr, h.beta2
-        (0.5, 0.99)
-    """
-    h = SimpleNamespace(**{k: _number(v) for k, v in group.items() if k not in ("params", "param_names")})
-    if "betas" in group:
-        h.beta1, h.beta2 = map(_number, group["betas"])
-    return h
-
-
-def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value
-
-
-def _hashable(group: dict[str, Any]) -> Any:
-    """Return a key under which groups of equal hyper-parameters meet; a tensor equals only itself."""
-    values = tuple([value for key, value in group.items() if key not in ("params", "param_names")])
-    try:
-        hash(values)
-    except TypeError:  # a list or dict that somebody put into the group
-        return id(group)
-    return values
 
 
 def _segments(items: Sequence[Item]) -> list[tuple[int, int, int]]:

@@ -59,7 +59,9 @@ class CpuLaunch:
         if loaded is None:
             raise RuntimeError(NO_LIBRARY)
         self._call = loaded.adamas_step
-        self._written = [x for item in items for x in (item.owner, *item.slots)]
+        self._written = [item.owner for item in items]
+        # A lazily conjugated or negated gradient has other numbers in memory than it stands for.
+        self._lazy = any(grad.is_conj() or grad.is_neg() for grad in grads)
         self._keep: list[object] = []  # what the struct points to
         self._describe(items, grads)
 
@@ -101,6 +103,8 @@ class CpuLaunch:
     ) -> None:
         """Take one step for every item, in one call."""
         struct = self._struct
+        if self._lazy:
+            grads = [as_real(grad) for grad in grads]
         pointers = array("Q", map(torch.Tensor.data_ptr, grads))
         numbers = array("d", chain.from_iterable(row.flat() for row in rows))
         places, counts = array("i", row_of), array("d", steps)
@@ -109,7 +113,8 @@ class CpuLaunch:
         struct.scalars = numbers.buffer_info()[0]
         struct.row, struct.step = places.buffer_info()[0], counts.buffer_info()[0]
         struct.threads = torch.get_num_threads()
+        # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
+        # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers.
+        increment_version(self._written)
         if self._call(struct) != 0:
             raise RuntimeError("adamas_step refused the launch: the library and the package are of different versions")
-        # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
-        increment_version(self._written)

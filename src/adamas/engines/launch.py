@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -47,8 +46,7 @@ class Item:
         return torch.float64 if self.param.dtype == torch.float64 else torch.float32
 
 
-@dataclass(frozen=True)
-class Around:
+class Around(NamedTuple):
     """What the engine does around every rule: p <- keep p - u, on the gradient factor g + l2 p.
 
     Attributes:
@@ -62,16 +60,15 @@ class Around:
     factor: float
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """The numbers of one step for all tensors of a group: those around the rule and the rule's own."""
 
     around: Around
-    scalars: SimpleNamespace
+    scalars: dict[str, float]
 
     def flat(self) -> list[float]:
         """Return them in the order of the C ABI."""
-        return [self.around.keep, self.around.l2, self.around.factor, *vars(self.scalars).values()]
+        return [*self.around, *self.scalars.values()]
 
 
 class Launch(Protocol):

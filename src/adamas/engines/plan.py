@@ -6,7 +6,7 @@ moved, one look at every group's hyper-parameters, and one call per launch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import attrgetter, is_, itemgetter
 from typing import Any
@@ -24,12 +24,7 @@ _Groups = list[dict[str, Any]]
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable")
 
 # What of a gradient must not change under a plan: the compiled engine will read its memory by address.
-_LOOKS: tuple[Callable[[_Tensor], Any], ...] = (
-    _Tensor.stride,
-    _Tensor.numel,
-    attrgetter("dtype"),
-    _Tensor.is_neg,
-)
+_LOOKS: tuple[Callable[[_Tensor], Any], ...] = (_Tensor.numel, attrgetter("dtype"), _Tensor.is_neg)
 
 
 class Plan:
@@ -46,7 +41,7 @@ class Plan:
     def __init__(
         self,
         groups: _Groups,
-        rules: Sequence[type[Rule]],
+        rules: list[type[Rule]],
         batches: Sequence[Batch],
         absent: Sequence[_Tensor],
         states: dict[_Tensor, dict[str, Any]],
@@ -62,13 +57,14 @@ class Plan:
         items: list[Item] = list(chain.from_iterable(batch.items for batch in batches))
         grads = [item.owner.grad for item in items]
         self._owners = [item.owner for item in items]
-        self._complex = any(p.is_complex() for p in self._owners)
-        self._looks = self._look_at([g for g in grads if g is not None])
+        self._looks_at = _looks_at(self._owners, grads)
+        self._looks = self._look_at(grads)
         self._addresses = list(map(_Tensor.data_ptr, self._owners))
-        self._own_states = [item.state for item in items]
-        self._remembered = _by_key(self._own_states)
+        self._members = list(_members(groups))
+        self._own_states = list(states.values())
+        self._tensors = list(_tensors(self._own_states))
 
-    def grads(self, rules: Sequence[type[Rule]]) -> list[_Tensor] | None:
+    def grads(self, rules: list[type[Rule]]) -> list[_Tensor] | None:
         """Return the gradients in the plan's order, or None if the plan no longer fits.
 
         Args:
@@ -82,7 +78,7 @@ class Plan:
         except (RuntimeError, NotImplementedError):  # a sparse gradient has no strides
             return None
         same = same and list(map(_Tensor.data_ptr, self._owners)) == self._addresses and self._state_is_same()
-        return grads if same and list(rules) == self._rules and self._groups_are_same() else None
+        return grads if same and rules == self._rules and self._groups_are_same() else None
 
     def run(self, grads: Sequence[_Tensor], inverse_scale: float) -> None:
         """Take one step with the gradients that `grads` returned.
@@ -97,29 +93,37 @@ class Plan:
             batch.run(grads[start:end], self._groups, inverse_scale)
             start = end
 
-    def _look_at(self, grads: Sequence[_Tensor]) -> list[list[Any]]:
-        looks = [list(map(look, grads)) for look in _LOOKS]
-        return [*looks, list(map(_Tensor.is_conj, grads))] if self._complex else looks
+    def _look_at(self, grads: Sequence[Any]) -> list[list[Any]]:
+        return [list(map(look, grads)) for look in self._looks_at]
 
     def _groups_are_same(self) -> bool:
-        return list(map(structure, self._groups)) == self._structure
+        """Say whether the groups have the same parameters and ask for the same kind of step."""
+        return _identical(_members(self._groups), self._members) and (
+            list(map(structure, self._groups)) == self._structure
+        )
 
     def _state_is_same(self) -> bool:
         """Say whether every state is the dict, with the tensors, that the plan was made for."""
-        if not all(map(is_, map(self._states.get, self._owners), self._own_states)):
-            return False
-        try:
-            return all(all(map(is_, map(itemgetter(key), s), v)) for key, (s, v) in self._remembered.items())
-        except KeyError:
-            return False
+        return _identical(self._states.values(), self._own_states) and (
+            _identical(_tensors(self._own_states), self._tensors)
+        )
 
 
-def _by_key(states: Sequence[dict[str, Any]]) -> dict[str, tuple[list[dict[str, Any]], list[Any]]]:
-    """Turn states inside out: for each key the states that have it, and its values in them."""
-    remembered: dict[str, tuple[list[dict[str, Any]], list[Any]]] = {}
-    for state in states:
-        for key, value in state.items():
-            holders, values = remembered.setdefault(key, ([], []))
-            holders.append(state)
-            values.append(value)
-    return remembered
+def _looks_at(owners: Sequence[_Tensor], grads: Sequence[Any]) -> list[Callable[[_Tensor], Any]]:
+    """Return what has to be looked at: the cheapest description of the layout, conjugation only if there is any."""
+    layout = _Tensor.is_contiguous if all(g.is_contiguous() for g in grads) else _Tensor.stride
+    return [layout, *_LOOKS, *([_Tensor.is_conj] if any(p.is_complex() for p in owners) else [])]
+
+
+def _members(groups: _Groups) -> Iterable[_Tensor]:
+    return chain.from_iterable(group["params"] for group in groups)
+
+
+def _tensors(states: Sequence[dict[str, Any]]) -> Iterable[Any]:
+    return chain.from_iterable(map(dict.values, states))
+
+
+def _identical(now: Iterable[Any], before: list[Any]) -> bool:
+    """Say whether these are the very same objects. (Tensors have no other comparison that is one truth value.)"""
+    now = list(now)
+    return len(now) == len(before) and all(map(is_, now, before))

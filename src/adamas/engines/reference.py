@@ -6,6 +6,7 @@ It defines the numbers; the others must match it. Every operation is one correct
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import torch
 
@@ -45,7 +46,7 @@ def step_item(item: Item, grad: torch.Tensor, row: Row, step: int) -> None:
     # A differentiable step must not overwrite what autograd has saved, so it reads copies.
     read = [slot.clone() for slot in item.slots] if torch.is_grad_enabled() else item.slots
     values = [form.read(slot, compute) for form, slot in zip(formats, read, strict=True)]
-    steps, new = split(item.rule.update(g, *values, row.scalars))
+    steps, new = split(item.rule.update(g, *values, SimpleNamespace(**row.scalars)))
     if around.keep != 1.0:
         x = around.keep * x
     for u in steps:

@@ -1,0 +1,66 @@
+"""Hyper-parameters of groups as numbers, made anew only where one of them changed."""
+
+from __future__ import annotations
+
+from operator import is_
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+_NOT_HYPER = ("params", "param_names")
+
+
+class Hyper:
+    """The hyper-parameters of all groups; those of groups with equal values are the same object."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[list[Any], SimpleNamespace]] = {}
+        self._equal: dict[Any, SimpleNamespace] = {}
+
+    def of(self, group: dict[str, Any]) -> SimpleNamespace:
+        """Return a group's hyper-parameters as they are now.
+
+        Example:
+            >>> hyper, a, b = Hyper(), {"params": [], "lr": 0.5}, {"params": [], "lr": 0.5}
+            >>> hyper.of(a) is hyper.of(b)
+            True
+            >>> a["lr"] = 0.25
+            >>> hyper.of(a).lr, hyper.of(b).lr
+            (0.25, 0.5)
+        """
+        values, h = self._last.get(id(group), ([], None))
+        now = list(group.values())
+        if h is not None and len(now) == len(values) and all(map(is_, now, values)):
+            return h
+        h = self._shared(hyperparameters(group))
+        if not any(isinstance(value, torch.Tensor) for value in now):  # a tensor can change where it is
+            self._last[id(group)] = (now, h)
+        return h
+
+    def _shared(self, h: SimpleNamespace) -> SimpleNamespace:
+        if len(self._equal) > 4 * len(self._last) + 4:  # every new lr of a schedule adds one
+            self._equal.clear()
+        key = tuple(vars(h).values())
+        try:
+            return self._equal.setdefault(key, h)
+        except TypeError:  # a list or dict that somebody put into the group
+            return h
+
+
+def hyperparameters(group: dict[str, Any]) -> SimpleNamespace:
+    """Return a group's hyper-parameters as numbers, with ``betas`` also as ``beta1`` and ``beta2``.
+
+    Example:
+        >>> h = hyperparameters({"params": [], "lr": torch.tensor(0.5), "betas": [0.9, 0.99]})
+        >>> h.lr, h.betas, h.beta2
+        (0.5, (0.9, 0.99), 0.99)
+    """
+    h = SimpleNamespace(**{key: _number(value) for key, value in group.items() if key not in _NOT_HYPER})
+    if "betas" in group:
+        h.betas = h.beta1, h.beta2 = tuple(map(_number, group["betas"]))
+    return h
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value

@@ -1,0 +1,47 @@
+"""One colour per optimizer, the same in every chart and report; legible on light and dark paper."""
+
+_COLOURS = {
+    "sgd": "#7b8494",
+    "momentum": "#2f7fc1",
+    "nesterov": "#16598f",
+    "adagrad": "#c98a1b",
+    "rmsprop": "#2f9e77",
+    "adam": "#cf4a42",
+    "adamw": "#8a5cc2",
+    "amsgrad": "#d9719a",
+    "adamax": "#9b6a3f",
+    "nadam": "#dd6b2b",
+    "radam": "#708f2c",
+    "lion": "#1c98a6",
+}
+_OTHERS = ("#5b6ee1", "#b0508e", "#4f8a5b", "#a8703a")
+
+# Without weight decay to speak of AdamW lies on top of Adam; dashes let both be seen.
+_DASHES = {"adamw": "dash", "amsgrad": "dot", "nesterov": "dash"}
+
+
+def colour(optimizer: str) -> str:
+    """The colour of an optimizer, as a CSS hexadecimal colour.
+
+    Example:
+        >>> colour("adam")
+        '#cf4a42'
+    """
+    return _COLOURS.get(optimizer) or _OTHERS[sum(optimizer.encode()) % len(_OTHERS)]
+
+
+def translucent(optimizer: str, opacity: float) -> str:
+    """The colour of an optimizer with an opacity, for bands.
+
+    Example:
+        >>> translucent("adam", 0.1)
+        'rgba(207,74,66,0.1)'
+    """
+    digits = colour(optimizer)[1:]
+    red, green, blue = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def dash(optimizer: str) -> str:
+    """The dash style of an optimizer's lines."""
+    return _DASHES.get(optimizer, "solid")

@@ -1,0 +1,131 @@
+"""What a run leaves behind: its evaluations, its costs and where it ran; and the folder that keeps it all."""
+
+import math
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from adamas.lab.environment import Environment
+from adamas.lab.errors import LabError
+from adamas.lab.spec import RunSpec
+
+# A diverged loss is a result too, and JSON has no word for it.
+_FROZEN = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Point(BaseModel):
+    """One evaluation, and what training had cost when it was taken (evaluation itself is off the clock).
+
+    Args:
+        step: training steps done.
+        examples: training examples seen.
+        seconds: wall time of the training steps.
+        cpu_seconds: processor time of the training steps.
+        optimizer_seconds: the part of `seconds` spent inside the optimizer's `step()`.
+        train_loss: mean loss over the whole train split, in evaluation mode.
+        test_metric: the workload's metric over the test split.
+    """
+
+    model_config = _FROZEN
+
+    step: int
+    examples: int
+    seconds: float
+    cpu_seconds: float
+    optimizer_seconds: float
+    train_loss: float
+    test_metric: float
+
+
+class Result(BaseModel):
+    """The outcome of one run.
+
+    Args:
+        points: evaluations, from step 0 on; a run that diverges ends with the first loss that is not finite.
+        parameters: trainable parameters of the model.
+        state_bytes: bytes in the tensors of `optimizer.state` when training ended.
+        optimizer_step_seconds: median wall time of one optimizer step.
+    """
+
+    model_config = _FROZEN
+
+    points: tuple[Point, ...]
+    parameters: int
+    state_bytes: int
+    optimizer_step_seconds: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last loss is not a finite number."""
+        return not math.isfinite(self.points[-1].train_loss)
+
+
+class Run(BaseModel):
+    """A finished run as it is kept on disk."""
+
+    model_config = _FROZEN
+
+    spec: RunSpec
+    result: Result
+    environment: Environment
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a file so that a reader, or a power cut, sees either the old text or all of the new."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def writable_folder(folder: Path, option: str) -> Path:
+    """Makes the folder if need be and proves that files can be made in it.
+
+    Raises:
+        LabError: they can't; the remedy names `option`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise LabError(
+            f"can't write to the folder {str(folder)!r} ({reason})", f"choose another with {option}"
+        ) from error
+    return folder
+
+
+class RunStore:
+    """A folder of finished runs, one JSON file each, named by run id.
+
+    Args:
+        folder: where they are; it must exist.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def path(self, spec: RunSpec) -> Path:
+        """Where the run of this spec is kept."""
+        return self.folder / f"{spec.run_id}.json"
+
+    def find(self, spec: RunSpec) -> Run | None:
+        """The finished run of this spec, or None if there is none or its file is damaged."""
+        try:
+            run = Run.model_validate_json(self.path(spec).read_text(encoding="utf-8"))
+        except (FileNotFoundError, UnicodeDecodeError, ValidationError):
+            return None
+        return run if run.spec == spec else None
+
+    def save(self, run: Run) -> None:
+        """Keeps a run, replacing an earlier one of the same spec."""
+        write_atomically(self.path(run.spec), run.model_dump_json(indent=1) + "\n")

@@ -1,0 +1,73 @@
+"""The house: dependencies point one way, the core needs torch alone, importing it costs little."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import adamas
+
+ROOT = Path(adamas.rules.__file__).parents[1]
+
+# Which rooms a room may know. (docs/design.md)
+ALLOWED: dict[str, set[str]] = {
+    "rules": {"rules"},
+    "rounding": {"rounding"},
+    "formats": {"formats", "rounding"},
+    "engines": {"engines", "formats", "rounding", "rules"},
+    "hyperparameters": {"engines", "formats", "rounding"},
+    "planning": {"engines", "formats", "rounding", "rules"},
+    "checkpoint": {"formats", "hyperparameters", "planning"},
+    "optimizer": {"checkpoint", "engines", "hyperparameters", "planning", "rules"},
+    "optimizers": {"optimizer", "planning", "rules"},
+    "__init__": {"optimizer", "optimizers", "rules"},
+}
+
+
+def known(path: Path) -> set[str]:
+    """Return the rooms of adamas that a file imports from at the top or anywhere inside."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module != "adamas" else [f"adamas.{x.name}" for x in node.names]
+        elif isinstance(node, ast.Import):
+            names = [x.name for x in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("adamas.")}
+    return rooms
+
+
+def test_dependencies_point_one_way() -> None:
+    seen = set()
+    for path in ROOT.rglob("*.py"):
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        if room != "lab":
+            seen.add(room)
+            assert known(path) <= ALLOWED[room], f"{path.relative_to(ROOT)} knows {known(path) - ALLOWED[room]}"
+    assert seen == set(ALLOWED)
+
+
+def fresh(code: str) -> str:
+    """Return what code prints in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_core_imports_torch_and_the_standard_library_only() -> None:
+    new = fresh(
+        "import torch, sys; before = set(sys.modules); import adamas; adamas.AdamW; "
+        "print(*{m.split('.')[0] for m in set(sys.modules) - before})"
+    ).split()
+    assert {name for name in new if name not in sys.stdlib_module_names} == {"adamas"}
+
+
+def test_import_loads_no_library_and_takes_little_time() -> None:
+    # 50 ms on a quiet machine; the smallest of several CPU times is what the import itself takes.
+    code = (
+        "import torch, time; start = time.process_time(); import adamas; print(time.process_time() - start);"
+        "from adamas.engines import library; print(library.load.cache_info().currsize)"
+    )
+    runs = [fresh(code).split() for _ in range(5)]
+    assert min(float(seconds) for seconds, _ in runs) < 0.05
+    assert {loaded for _, loaded in runs} == {"0"}

@@ -1,0 +1,61 @@
+"""Workloads for the tests, found by name as a user's own are: `lab_workloads:Class`."""
+
+import os
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from adamas.lab.data import Data, digits
+from adamas.lab.workloads.classification import Classification
+
+
+class Tiny(Classification):
+    title = "Linear model on digits"
+    batch_size = 32
+    steps = 12
+    eval_every = 4
+    target = 1.5
+
+    def data(self) -> Data:
+        return digits()
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Dropout(0.1), nn.Linear(64, 10))
+
+
+class Tuned(Tiny):
+    learning_rates: ClassVar[dict[str, float]] = {"sgd": 0.2}
+
+
+class Recording(Tiny):
+    """Keeps what each training step sees: the batch, the dropout mask, and the weights of the first step."""
+
+    log: ClassVar[list[list[float]]] = []
+
+    def loss(self, model, batch):
+        if model.training:
+            mask = nn.functional.dropout(torch.ones(16))
+            weights = [value for parameter in model.parameters() for value in parameter.flatten().tolist()]
+            first = not self.log
+            self.log.append([*batch[0].flatten().tolist(), *mask.tolist(), *(weights if first else [])])
+        return super().loss(model, batch)
+
+
+class Failing(Tiny):
+    def loss(self, model, batch):
+        raise ValueError("no such luck\nand a second line")
+
+
+class Dying(Tiny):
+    def loss(self, model, batch):
+        os._exit(9)
+
+
+class Endless(Tiny):
+    steps = 1_000_000
+
+
+class Hostile(Tiny):
+    title = "</script><script>alert(1)</script><img src=http://example.com/x onerror=alert(2)>"
+    metric_name = "<b>accuracy</b>"
