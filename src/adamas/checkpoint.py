@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from adamas.formats import format_for
-from adamas.hyperparameters import EXTRAS
 from adamas.planning import parameter_name
 
 
@@ -25,15 +24,16 @@ def load_state_dict(optimizer: Any, state_dict: dict[str, Any]) -> None:
     _check_sizes(groups, saved)
     sources = _match(groups, saved)
     merged = [_merge_group(group, new) for group, new in zip(groups, saved, strict=True)]
-    slots = {slot.name for group in merged for slot in optimizer.rule(group).slots}
     state: dict[Any, dict[str, Any]] = defaultdict(dict)
     for number, group in enumerate(groups):
+        slots = [slot.name for slot in optimizer.rule(merged[number]).slots]
         for place, p in enumerate(group["params"]):
-            source = sources[number][place]
-            if source in state_dict["state"]:
+            found = state_dict["state"].get(sources[number][place])
+            if found is not None:
                 name = parameter_name(groups, number, place)
+                _check_slots(name, found, slots)
                 form = None if "state_format" in saved[number] else group["state_format"]
-                state[p] = _copy_state(name, p, state_dict["state"][source], slots, form)
+                state[p] = _copy_state(name, p, found, slots, form)
     known = set(chain.from_iterable(group["params"] for group in saved))
     for key, value in state_dict["state"].items():  # what belongs to no parameter is kept as it is, as torch does
         if key not in known:
@@ -59,7 +59,7 @@ def _check_sizes(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> N
 
 def _match(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> list[list[Any]]:
     """Return, for every parameter, the key that its state is saved under."""
-    if not all("param_names" in group for group in [*groups, *saved]):
+    if not (_have_names(groups) and _have_names(saved)):
         return [list(group["params"]) for group in saved]
     by_name = {name: key for group in saved for name, key in zip(group["param_names"], group["params"], strict=True)}
     names = list(chain.from_iterable(group["param_names"] for group in groups))
@@ -73,8 +73,26 @@ def _match(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> list[li
     return [[by_name[name] for name in group["param_names"]] for group in groups]
 
 
+def _have_names(groups: list[dict[str, Any]]) -> bool:
+    """Say whether every parameter has a name of its own."""
+    if not all("param_names" in group for group in groups):
+        return False
+    names = list(chain.from_iterable(group["param_names"] for group in groups))
+    return len(set(names)) == len(names)
+
+
+def _check_slots(name: str, saved: dict[str, Any], slots: list[str]) -> None:
+    """Raise ValueError if a state is there but lacks a slot: of nothing, the optimizer would start afresh."""
+    missing = [slot for slot in slots if slot not in saved]
+    if saved and missing:
+        raise ValueError(
+            f"the loaded state of {name} has {', '.join(map(str, saved))} but no {', '.join(missing)}: was it saved by "
+            f"another optimizer? Nothing was loaded"
+        )
+
+
 def _copy_state(
-    name: str, p: torch.Tensor, saved: dict[str, Any], slots: set[str], state_format: str | None
+    name: str, p: torch.Tensor, saved: dict[str, Any], slots: list[str], state_format: str | None
 ) -> dict[str, Any]:
     """Return a copy of one parameter's state: slots beside the parameter, in its memory order; the rest on the host."""
     return {
@@ -102,9 +120,6 @@ def _copy_other(value: Any) -> Any:
 
 
 def _merge_group(group: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
-    """Return the saved hyper-parameters with the optimizer's own parameters, names, and what only Adamas has."""
-    merged = {key: deepcopy(value) for key, value in saved.items() if key != "params"}
-    for key in (*EXTRAS, "param_names"):
-        if key in group and (key == "param_names" or key not in merged):
-            merged[key] = group[key]
-    return {**merged, "params": group["params"]}
+    """Return the saved hyper-parameters with the optimizer's own parameters, names, and whatever was not saved."""
+    own = {key: group[key] for key in ("params", "param_names") if key in group}
+    return {**group, **{key: deepcopy(value) for key, value in saved.items() if key != "params"}, **own}

@@ -50,8 +50,9 @@ def nearest(word: str, words: Iterable[str]) -> str:
         >>> nearest("weigth_decay", ["lr", "weight_decay"])
         "; did you mean 'weight_decay'?"
     """
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    lowered = {each.lower(): each for each in words}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1)
+    return f"; did you mean {lowered[close[0]]!r}?" if close else ""
 
 
 def check_keywords(given: Iterable[str], known: Iterable[str], who: str) -> None:

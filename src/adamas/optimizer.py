@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,13 @@ class Optimizer(torch.optim.Optimizer):
 
     # torch.amp.GradScaler: give us the scale and whether an infinity was found, do not touch the gradients yourself.
     _step_supports_amp_scaling = True
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
+        """Answer a misspelt keyword with the nearest right one."""
+        taken = inspect.signature(cls.__init__).parameters.values()
+        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in taken):
+            check_keywords(kwargs, [parameter.name for parameter in taken][1:], cls.__name__)
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -133,10 +141,10 @@ class Optimizer(torch.optim.Optimizer):
 
     def _take_step(self, inverse_scale: float) -> None:
         rules = [self.rule(group) for group in self.param_groups]
-        grads = self._plan.grads(rules) if self._plan else None
+        grads = self._plan.grads(self.param_groups, rules, self.state) if self._plan else None
         if grads is None:
             self._plan = make_plan(self.param_groups, rules, self.state, type(self).__name__)
-            grads = self._plan.grads(rules)
+            grads = self._plan.grads(self.param_groups, rules, self.state)
             if grads is None:
                 raise RuntimeError("the optimizer was changed by another thread while it planned its step")
         self._plan.run(grads, inverse_scale)  # type: ignore[union-attr]

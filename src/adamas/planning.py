@@ -40,14 +40,28 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
             todo.append((number, place, p, name))
     positions = _positions(groups)
     items = []
-    for number, place, p, name in todo:
-        key = (
-            groups[number]["param_names"][place] if "param_names" in groups[number] else f"#{positions[number] + place}"
-        )
-        items.append(make_item(p, name, number, groups[number], rules[number], states, key))
-    grads = [item.owner.grad for item in items]
-    engines = [choose(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
+    before = {p: set(states[p]) for _, _, p, _ in todo if p in states}
+    try:
+        for number, place, p, name in todo:
+            names = groups[number].get("param_names")
+            key = names[place] if names else f"#{positions[number] + place}"
+            items.append(make_item(p, name, number, groups[number], rules[number], states, key))
+        grads = [item.owner.grad for item in items]
+        engines = [choose(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
+    except Exception:
+        _take_back(states, [p for _, _, p, _ in todo], before)
+        raise
     return Plan(groups, rules, batches(items, grads, engines), absent, states)
+
+
+def _take_back(states: _States, params: list[torch.Tensor], before: dict[torch.Tensor, set[str]]) -> None:
+    """Remove from the state what was not there before."""
+    for p in params:
+        if p not in before:
+            states.pop(p, None)
+            continue
+        for key in set(states[p]) - before[p]:
+            del states[p][key]
 
 
 def make_item(

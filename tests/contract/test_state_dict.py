@@ -67,7 +67,7 @@ def test_adamas_to_torch_to_adamas(name: str, hyper: dict[str, Any], engine: str
     assert_follows(last, params, run)
 
 
-@pytest.mark.parametrize("steps", [0, 1, 3])
+@pytest.mark.parametrize("steps", [0, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64], ids=str)
 @every_engine
 @every_torch_variant

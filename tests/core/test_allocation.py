@@ -6,8 +6,6 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-import adamas
-
 from .catalog import CASES, Case
 
 

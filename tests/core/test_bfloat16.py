@@ -74,7 +74,11 @@ def test_closer_to_the_truth_than_torch() -> None:
     grads = [torch.randn(4096).bfloat16() * 0.1 + 0.05 for _ in range(300)]
     exact = torch.nn.Parameter(start.double())
     ours, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
-    optimizers = [torch.optim.AdamW([exact], lr=1e-4), adamas.AdamW([ours], lr=1e-4), torch.optim.AdamW([theirs], lr=1e-4)]
+    optimizers = [
+        torch.optim.AdamW([exact], lr=1e-4),
+        adamas.AdamW([ours], lr=1e-4),
+        torch.optim.AdamW([theirs], lr=1e-4),
+    ]
     for g in grads:
         for p, optimizer in zip((exact, ours, theirs), optimizers, strict=True):
             p.grad = g.to(p.dtype)

@@ -56,7 +56,9 @@ def test_engine_cpu_falls_back_too() -> None:
 def test_broken_library_falls_back(tmp_path: Path) -> None:
     broken = tmp_path / "libadamas.so"
     broken.write_bytes(b"not a library")
-    code = f"from pathlib import Path; from adamas.engines import library; library.find = lambda: Path({str(broken)!r})\n"
+    code = (
+        f"from pathlib import Path; from adamas.engines import library; library.find = lambda: Path({str(broken)!r})\n"
+    )
     result = python(code + STEP)
     assert "ReferenceLaunch" in result.stdout, result.stderr
     assert "cannot be loaded" in result.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_sqrt_is_correctly_rounded(dtype: torch.dtype) -> None:
 class Sign(adamas.Rule):
     """u = lr sign(m), m = beta m + (1 - beta) g; with a slot, a counter and defaults of its own."""
 
-    defaults = {"lr": 0.5, "beta": 0.5}
+    defaults: ClassVar = {"lr": 0.5, "beta": 0.5}
     slots = (adamas.Slot("mean"),)
 
     def scalars(h, t):  # noqa: N805 - a rule's functions need no decorator

@@ -230,7 +230,8 @@ static void sweep(int64_t n, const Around<T> a, const typename Rule::template Sc
     const T x = p[i];
     T gradient = a.factor * g[i];
     if constexpr (kL2) gradient = gradient + a.l2 * x;
-    p[i] = Rule::template update<T>(a.keep * x, gradient, c, slots[i]...);
+    const T y = Rule::template update<T>(a.keep * x, gradient, c, slots[i]...);
+    p[i] = y == x ? x : y;  // a step of nothing keeps every bit: of -0, and of a denormal, which counts as 0 here
   }
 }
 

@@ -114,7 +114,8 @@ class CpuLaunch:
         struct.row, struct.step = places.buffer_info()[0], counts.buffer_info()[0]
         struct.threads = torch.get_num_threads()
         # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
-        # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers.
+        # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers,
+        # and for the weights only: a thousand tensors cost a tenth of a millisecond, with moments four times that.
         increment_version(self._written)
         if self._call(struct) != 0:
             raise RuntimeError("adamas_step refused the launch: the library and the package are of different versions")

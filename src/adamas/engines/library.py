@@ -69,10 +69,13 @@ def load() -> ctypes.CDLL | None:
 
 
 def find() -> Path | None:
-    """Return the path of the library in any folder of the package (an editable install has two)."""
+    """Return the path of the library: in the folder ``ADAMAS_LIBRARY``, or in one of the package's.
+
+    (An editable install has two folders: that of the Python files, and that of what was built.)
+    """
     import adamas
 
-    for folder in adamas.__path__:
+    for folder in filter(None, [os.environ.get("ADAMAS_LIBRARY"), *adamas.__path__]):
         path = Path(folder) / _FILE
         if path.exists():
             return path

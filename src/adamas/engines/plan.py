@@ -19,9 +19,12 @@ from adamas.rules import Rule
 
 _Tensor = torch.Tensor
 _Groups = list[dict[str, Any]]
+_States = dict[_Tensor, dict[str, Any]]
 
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable")
+
+_nbytes = attrgetter("nbytes")
 
 # What of a gradient must not change under a plan: the compiled engine will read its memory by address.
 _LOOKS: tuple[Callable[[_Tensor], Any], ...] = (_Tensor.numel, attrgetter("dtype"), _Tensor.is_neg)
@@ -44,7 +47,7 @@ class Plan:
         rules: list[type[Rule]],
         batches: Sequence[Batch],
         absent: Sequence[_Tensor],
-        states: dict[_Tensor, dict[str, Any]],
+        states: _States,
     ) -> None:
         self._groups, self._rules, self._batches, self._absent, self._states = (
             groups,
@@ -59,17 +62,21 @@ class Plan:
         self._owners = [item.owner for item in items]
         self._looks_at = _looks_at(self._owners, grads)
         self._looks = self._look_at(grads)
-        self._addresses = list(map(_Tensor.data_ptr, self._owners))
+        self._owners_looked = self._look_at_owners()
         self._members = list(_members(groups))
         self._own_states = list(states.values())
         self._tensors = list(_tensors(self._own_states))
 
-    def grads(self, rules: list[type[Rule]]) -> list[_Tensor] | None:
+    def grads(self, groups: _Groups, rules: list[type[Rule]], states: _States) -> list[_Tensor] | None:
         """Return the gradients in the plan's order, or None if the plan no longer fits.
 
         Args:
-            rules: the rule that each group asks for now.
+            groups: the parameter groups now.
+            rules: the rule that each of them asks for now.
+            states: the optimizer's state now.
         """
+        if groups is not self._groups or states is not self._states or rules != self._rules:
+            return None
         grads: list[Any] = [p.grad for p in self._owners]
         if any(g is None for g in grads) or any(p.grad is not None for p in self._absent):
             return None
@@ -77,8 +84,8 @@ class Plan:
             same = self._look_at(grads) == self._looks
         except (RuntimeError, NotImplementedError):  # a sparse gradient has no strides
             return None
-        same = same and list(map(_Tensor.data_ptr, self._owners)) == self._addresses and self._state_is_same()
-        return grads if same and rules == self._rules and self._groups_are_same() else None
+        same = same and self._look_at_owners() == self._owners_looked
+        return grads if same and self._state_is_same() and self._groups_are_same() else None
 
     def run(self, grads: Sequence[_Tensor], inverse_scale: float) -> None:
         """Take one step with the gradients that `grads` returned.
@@ -96,6 +103,10 @@ class Plan:
     def _look_at(self, grads: Sequence[Any]) -> list[list[Any]]:
         return [list(map(look, grads)) for look in self._looks_at]
 
+    def _look_at_owners(self) -> list[list[Any]]:
+        # Address, size in bytes and layout: p.data = ... can change each of them alone.
+        return [list(map(look, self._owners)) for look in (_Tensor.data_ptr, _nbytes, self._looks_at[0])]
+
     def _groups_are_same(self) -> bool:
         """Say whether the groups have the same parameters and ask for the same kind of step."""
         return _identical(_members(self._groups), self._members) and (
@@ -111,7 +122,7 @@ class Plan:
 
 def _looks_at(owners: Sequence[_Tensor], grads: Sequence[Any]) -> list[Callable[[_Tensor], Any]]:
     """Return what has to be looked at: the cheapest description of the layout, conjugation only if there is any."""
-    layout = _Tensor.is_contiguous if all(g.is_contiguous() for g in grads) else _Tensor.stride
+    layout = _Tensor.is_contiguous if all(x.is_contiguous() for x in (*owners, *grads)) else _Tensor.stride
     return [layout, *_LOOKS, *([_Tensor.is_conj] if any(p.is_complex() for p in owners) else [])]
 
 
@@ -124,6 +135,6 @@ def _tensors(states: Sequence[dict[str, Any]]) -> Iterable[Any]:
 
 
 def _identical(now: Iterable[Any], before: list[Any]) -> bool:
-    """Say whether these are the very same objects. (Tensors have no other comparison that is one truth value.)"""
+    """Say whether these are the very same objects: tensors have no other comparison that is one truth value."""
     now = list(now)
     return len(now) == len(before) and all(map(is_, now, before))

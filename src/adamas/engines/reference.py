@@ -47,10 +47,11 @@ def step_item(item: Item, grad: torch.Tensor, row: Row, step: int) -> None:
     read = [slot.clone() for slot in item.slots] if torch.is_grad_enabled() else item.slots
     values = [form.read(slot, compute) for form, slot in zip(formats, read, strict=True)]
     steps, new = split(item.rule.update(g, *values, SimpleNamespace(**row.scalars)))
-    if around.keep != 1.0:
-        x = around.keep * x
+    y = around.keep * x if around.keep != 1.0 else x
     for u in steps:
-        x = x - u
-    item.rounding.write(item.param, x, Dice(item.stream, step, 0))
+        y = y - u
+    if not torch.is_grad_enabled():
+        y = torch.where(y == x, x, y)  # a step of nothing keeps every bit, of -0 too
+    item.rounding.write(item.param, y, Dice(item.stream, step, 0))
     for place, (form, slot, value) in enumerate(zip(formats, item.slots, new, strict=True)):
         form.write(slot, value, item.rounding, Dice(item.stream, step, 2 + place))

@@ -24,7 +24,7 @@ _DEBUG_KEY = "adamas.debug"
 
 
 def _error(problem: str, remedy: str) -> None:
-    message = f"[bold red]error:[/] {escape(problem)}\n[bold]  try:[/] {escape(remedy)}"
+    message = f"[bold red]error:[/] {escape(problem)}\n[bold] help:[/] {escape(remedy)}"
     Console(stderr=True, soft_wrap=True, highlight=False).print(message)
 
 
@@ -44,7 +44,8 @@ class Commands(TyperGroup):
             _error(error.problem, error.remedy)
             raise typer.Exit(1) from None
         except OSError as error:
-            if ctx.meta.get(_DEBUG_KEY):
+            # A reader such as `head` that has had enough is no error.
+            if ctx.meta.get(_DEBUG_KEY) or isinstance(error, BrokenPipeError):
                 raise
             _error(first_line(error), "see that the file or folder is there and may be written, or use --debug")
             raise typer.Exit(1) from None
@@ -70,10 +71,10 @@ RunsDir = Annotated[
 Workers = Annotated[int, typer.Option(min=1, help="Processes that train, one thread each.", rich_help_panel="Runs")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train everything again.", rich_help_panel="Runs")]
 _ALL_OPTIMIZERS = ",".join(optimizers.CATALOGUE)
-OptimizerNames = Annotated[str, typer.Option("--optimizers", help=f"Out of {_ALL_OPTIMIZERS}.")]
+_OPTIMIZERS_HELP = f"With commas, out of {', '.join(optimizers.CATALOGUE)}."
 WorkloadNames = Annotated[
     str,
-    typer.Option("--workloads", help=f"Out of {', '.join(workloads.WORKLOADS)}, or package.module:Class."),
+    typer.Option("--workloads", help=f"With commas, out of {', '.join(workloads.WORKLOADS)}, or package.module:Class."),
 ]
 
 
@@ -89,7 +90,8 @@ def _names(text: str, option: str) -> list[str]:
 def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
     """Adamas lab: train real models with any optimizer, compare honestly, report.
 
-    Try [bold cyan]adamas demo[/] first: six optimizers on a CNN and an MLP, about a minute, one HTML report.
+    Try [bold cyan]adamas demo[/] first: six optimizers on a CNN and an MLP, about a minute,
+    one HTML report.
     """
     if ctx.invoked_subcommand is None:
         Console().print(ctx.get_help())
@@ -99,26 +101,29 @@ def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("report.html"),
     workload_names: WorkloadNames = "cnn,mlp",
-    optimizer_names: OptimizerNames = "sgd,momentum,adagrad,rmsprop,adam,adamw",
+    optimizer_names: Annotated[
+        str, typer.Option("--optimizers", help=_OPTIMIZERS_HELP)
+    ] = "sgd,momentum,adagrad,rmsprop,adam,adamw",
     seeds: Annotated[int, typer.Option(min=1, help="Paired seeds: each gives every optimizer the same start.")] = 3,
     runs_dir: RunsDir = Path("runs"),
     workers: Workers = 2,
     fresh: Fresh = False,
     debug: Debug = False,
 ) -> None:
-    """Compare six optimizers on real digits; a table and an offline HTML report in about a minute.
+    """Compare six optimizers on real digits: a table and an offline report in a minute.
 
-    Trains a CNN with batch norm and a two-layer MLP from the same initial weights, batches and dropout for
-    every optimizer, at learning rates tuned with the same number of trials. Stop it with Ctrl-C and start it
-    again: finished runs are kept.
+    Trains a CNN with batch norm and a two-layer MLP, from the same initial weights
+    and with the same batches and dropout for every optimizer, at learning rates
+    tuned with the same number of trials. Stop it with Ctrl-C and start it again:
+    finished runs are kept.
 
     [bold]Examples[/]
 
-    [cyan]adamas demo[/]                                       everything, into report.html
+    [cyan]adamas demo[/]                                        all of it
 
     [cyan]adamas demo --workloads mlp --optimizers sgd,adam[/]  a few seconds
 
-    [cyan]adamas demo --seeds 10 --out ten.html[/]              narrower conclusions
+    [cyan]adamas demo --seeds 10 --out ten.html[/]              sharper conclusions
     """
     run_demo(
         _names(workload_names, "--workloads"),
@@ -135,7 +140,9 @@ def demo(
 @app.command()
 def tune(
     workload: Annotated[str, typer.Argument(help="The workload to tune on, such as cnn.")],
-    optimizer_names: OptimizerNames = _ALL_OPTIMIZERS,
+    optimizer_names: Annotated[
+        str, typer.Option("--optimizers", help=_OPTIMIZERS_HELP, show_default="all of them")
+    ] = _ALL_OPTIMIZERS,
     trials: Annotated[int, typer.Option(min=3, help="Learning rates tried, the same number for every optimizer.")] = 9,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per learning rate, none of them a seed of demo.")] = 3,
     runs_dir: RunsDir = Path("runs"),
@@ -143,16 +150,16 @@ def tune(
     fresh: Fresh = False,
     debug: Debug = False,
 ) -> None:
-    """Find every optimizer's learning rate on a workload, with the same number of trials for each.
+    """Find every optimizer's learning rate with the same number of trials for each.
 
-    Ends with the tuned learning rates, and with a target loss that tells the tuned optimizers apart, as the
-    workload's file has them.
+    Ends with the tuned learning rates, and with a target loss that tells the tuned
+    optimizers apart, as the workload's file has them.
 
     [bold]Examples[/]
 
     [cyan]adamas tune mlp --optimizers sgd,adam --trials 5[/]  under a minute
 
-    [cyan]adamas tune cnn[/]                                   what the lab's own constants were made with
+    [cyan]adamas tune cnn[/]                                   how the lab's constants were made
     """
     run_tune(
         workload,

@@ -1,7 +1,7 @@
 """The random numbers of stochastic rounding: a hash, not a generator, so that nothing depends on the order of work.
 
-Element i of operand k of a tensor gets, in step t, 16 bits that depend on (seed, name of the tensor, t, k, i) alone: not
-on the number of threads, the layout, the engine or the device. ``csrc/numbers.h`` has the same functions in C++.
+Element i of operand k of a tensor gets, in step t, 16 bits that depend on (seed, name of the tensor, t, k, i) alone:
+not on the number of threads, the layout, the engine or the device. ``csrc/numbers.h`` has the same functions in C++.
 
 Sources: splitmix64 (Steele, Lea & Flood 2014) for the key; a two-round multiply-xorshift hash with the constants of
 "lowbias32" (Wellons 2018, public domain) for the elements, the second half of the key entering between the rounds.

@@ -17,7 +17,8 @@ _OPENING = """\
 // The update rules, printed from src/adamas/rules by `python -m adamas.rules.cpp`. Do not edit.
 //
 // update() takes the decayed weight x and the gradient g of one element, the step's scalars c and the element's
-// slots, which it replaces; it returns the new weight. Compile without contraction: a fused multiply-add would change the bits.
+// slots, which it replaces; it returns the new weight. Compile without contraction: a fused multiply-add would change
+// the bits.
 """
 
 

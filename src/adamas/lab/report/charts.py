@@ -71,7 +71,7 @@ def loss_curves(summaries: Sequence[Summary]) -> Figure:
         figure.add_traces(_curve(summary, summary.loss_at, "%{y:.3g}"))
     figure.add_hline(y=target, line={"dash": "dot", "width": 1.5})
     # On a logarithmic axis a line is placed by its value, but an annotation by the value's logarithm.
-    figure.add_annotation(text=f"target {target:g}", x=1, xref="paper", y=math.log10(target), showarrow=False)
+    figure.add_annotation(text=f"target {target:g}", x=0.01, xref="paper", y=math.log10(target), showarrow=False)
     figure.update_yaxes(type="log", title="train loss", dtick=1, exponentformat="power")
     figure.update_xaxes(title="step")
     return _plain(figure)

@@ -38,7 +38,7 @@ function themed(figure) {
   layout.xaxis = { ...layout.xaxis, ...axisStyle, showgrid: layout.xaxis.title.text !== "step" };
   layout.yaxis = { ...layout.yaxis, ...axisStyle };
   for (const line of layout.shapes ?? []) line.line.color = ink;
-  for (const note of layout.annotations ?? []) Object.assign(note, { xanchor: "right", yanchor: "bottom", font: { color: ink, size: 12 } });
+  for (const note of layout.annotations ?? []) Object.assign(note, { xanchor: "left", yanchor: "top", font: { color: ink, size: 12 } });
   return {
     ...layout,
     paper_bgcolor: "rgba(0,0,0,0)",

@@ -1,0 +1,53 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv and installs all it needs into it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
+
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test lint bench build generate sanitize check-arm clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# An editable install: Python files are used where they are; a change of the C++ builds it again.
+$(VENV)/.lab: pyproject.toml constraints.txt $(CSRC)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.lab
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,dev]'
+	touch $@
+
+demo: $(VENV)/.lab ## train real models with six optimizers, write report.html (2 minutes)
+	$(BIN)/adamas demo
+
+test: $(VENV)/.dev ## run all tests and the examples in the docs
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## style, types, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m adamas.rules.cpp --check
+
+bench: $(VENV)/.lab ## compare the speed with every peer installed
+	$(BIN)/adamas bench
+
+build: $(VENV)/.dev ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w dist .
+
+generate: $(VENV)/.dev ## print the rules as C++ again
+	$(BIN)/python -m adamas.rules.cpp
+
+sanitize: $(VENV)/.dev ## run the kernel tests on a build with address and undefined-behaviour sanitizers
+	PYTHON=$(BIN)/python tools/sanitize.sh
+
+check-arm: $(VENV)/.dev ## cross-compile for 64-bit ARM, run its kernels under qemu, compare with the reference
+	PYTHON=$(BIN)/python tools/check_arm.sh
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,94 @@
+// Runs launches of the CPU engine that were written to a file, on whatever machine this is compiled for.
+//
+// tools/check_arm.py writes the file on one machine; this program, cross-compiled and run under qemu-user, reads it,
+// calls adamas_step and writes the operands back. Everything is little-endian: words of 8 bytes, then raw memory.
+//
+//   replay INPUT OUTPUT
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <vector>
+
+#include "adamas.h"
+
+namespace {
+
+FILE* input;
+
+void read_bytes(void* to, size_t bytes) {
+  if (bytes && fread(to, 1, bytes, input) != bytes) {
+    fprintf(stderr, "replay: the input ends too early\n");
+    exit(2);
+  }
+}
+
+template <class T>
+std::vector<T> read_array(size_t count) {
+  std::vector<T> values(count);
+  read_bytes(values.data(), count * sizeof(T));
+  return values;
+}
+
+int64_t read_word() {
+  int64_t word;
+  read_bytes(&word, 8);
+  return word;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3 || !(input = fopen(argv[1], "rb"))) {
+    fprintf(stderr, "usage: replay INPUT OUTPUT\n");
+    return 2;
+  }
+  AdamasLaunch launch = {};
+  launch.rule = int32_t(read_word());
+  launch.compute = int32_t(read_word());
+  for (int32_t& dtype : launch.dtype) dtype = int32_t(read_word());
+  launch.rounding = int32_t(read_word());
+  launch.threads = int32_t(read_word());
+  launch.scalars_per_row = int32_t(read_word());
+  launch.tensors = read_word();
+  const size_t n = size_t(launch.tensors), rows = size_t(read_word());
+  const auto numel = read_array<int64_t>(n);
+  const auto first_block = read_array<int64_t>(n + 1);
+  const auto row = read_array<int32_t>(n);
+  const auto stream = read_array<uint64_t>(n);
+  const auto step = read_array<double>(n);
+  const auto scalars = read_array<double>(rows * size_t(launch.scalars_per_row));
+
+  std::vector<AdamasLayout> layouts(n);
+  std::vector<const AdamasLayout*> layout(n);
+  std::vector<std::vector<char>> memory[ADAMAS_MAX_OPERANDS];
+  std::vector<void*> operand[ADAMAS_MAX_OPERANDS];
+  for (size_t i = 0; i < n; ++i) {
+    if (read_word()) {
+      read_bytes(&layouts[i], sizeof(AdamasLayout));
+      layout[i] = &layouts[i];
+    }
+    for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) memory[k].push_back(read_array<char>(size_t(read_word())));
+  }
+  for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) {
+    for (auto& bytes : memory[k]) operand[k].push_back(bytes.data());
+    launch.operand[k] = operand[k].data();
+  }
+  launch.numel = numel.data();
+  launch.first_block = first_block.data();
+  launch.layout = layout.data();
+  launch.row = row.data();
+  launch.scalars = scalars.data();
+  launch.stream = stream.data();
+  launch.step = step.data();
+  fprintf(stderr, "%s\n", adamas_isa());
+  if (adamas_step(&launch) != 0) return 1;
+
+  FILE* output = fopen(argv[2], "wb");
+  if (!output) return 2;
+  for (size_t i = 0; i < n; ++i) {
+    for (auto& operands : memory) fwrite(operands[i].data(), 1, operands[i].size(), output);
+  }
+  return fclose(output) ? 2 : 0;
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Builds the C++ library with ASan and UBSan and runs the kernel tests on it.
+# The sanitizers' runtime must come before Python in the process: LD_PRELOAD. Python itself is not leak-clean.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+build=build/sanitize
+cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DADAMAS_SANITIZE=ON >/dev/null
+cmake --build "$build" --parallel 2 >/dev/null
+runtime="$(${CXX:-g++} -print-file-name=libasan.so):$(${CXX:-g++} -print-file-name=libubsan.so)"
+# The first line proves that the instrumented library is the one that runs.
+env LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+  ADAMAS_LIBRARY="$PWD/$build" OMP_NUM_THREADS=2 \
+  "$python" -c "from adamas.engines import library; path = library.find(); print('testing', path); assert 'sanitize' in str(path); assert library.load()"
+for isa in avx512 avx2 baseline; do
+  env LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    ADAMAS_LIBRARY="$PWD/$build" ADAMAS_ISA="$isa" OMP_NUM_THREADS=2 \
+    "$python" -W "ignore:ADAMAS_ISA" -m pytest -q -p no:cacheprovider tests/core/test_engines.py tests/core/test_rounding.py \
+    -W "ignore:ADAMAS_ISA" --deselect tests/core/test_engines.py::test_every_instruction_set
+done
+echo "sanitize: no error in the kernels on any instruction set of this CPU"
