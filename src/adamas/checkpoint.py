@@ -120,6 +120,6 @@ def _copy_other(value: Any) -> Any:
 
 
 def _merge_group(group: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
-    """Return the saved hyper-parameters with the optimizer's own parameters, names, and whatever was not saved."""
-    own = {key: group[key] for key in ("params", "param_names") if key in group}
+    """Return the saved hyper-parameters with the optimizer's own parameters, names, engine, and what was not saved."""
+    own = {key: group[key] for key in ("params", "param_names", "engine") if key in group}
     return {**group, **{key: deepcopy(value) for key, value in saved.items() if key != "params"}, **own}

@@ -4,6 +4,7 @@ from importlib import import_module
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from adamas.lab import optimizers, workloads
 from adamas.lab.compare import spec
@@ -90,7 +91,8 @@ def test_every_optimizer_of_the_catalogue_learns(name):
 def baseline():
     data = digits()
     train_split, test_split = ([part.numpy() for part in split] for split in (data.train, data.test))
-    return LogisticRegression(max_iter=300).fit(*train_split).score(*test_split)
+    with threadpool_limits(1):
+        return LogisticRegression(max_iter=300).fit(*train_split).score(*test_split)
 
 
 @pytest.mark.parametrize(("workload", "steps"), [("cnn", 300), ("mlp", 1000)])

@@ -22,11 +22,12 @@ def comparison(summaries: Sequence[Summary]) -> Table:
     table = Table(
         title=escape(f"{workload.title}: steps to train loss {workload.target:g}, median [range] over seeds"),
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        show_edge=False,
+        padding=0,  # the box itself keeps columns apart; so 80 of the terminal are enough
         title_justify="left",
         title_style="bold",
     )
-    table.add_column("optimizer")
+    table.add_column("optimizer", no_wrap=True)
     losses = [f"loss\n@ {step}" for step in milestones(summaries[0])]
     for header in (*losses, "steps to\ntarget", "for\ngood", "train", "optimizer\n/ step", "state"):
         table.add_column(header, justify="right", no_wrap=True)
