@@ -109,8 +109,10 @@ def _copy_slot(name: str, p: torch.Tensor, key: str, value: torch.Tensor, state_
             f"{key} of {name} has shape {tuple(value.shape)} in the loaded state dict, the parameter has "
             f"{tuple(p.shape)}; nothing was loaded"
         )
-    keep = state_format is None or state_format == "auto"
-    dtype = value.dtype if keep else format_for(state_format, p).dtype_for(p)
+    if state_format is None or state_format == "auto":
+        dtype = value.dtype
+    else:
+        dtype = format_for(state_format, p).dtype_for(p)
     target = torch.empty_like(p, dtype=dtype, memory_format=torch.preserve_format, requires_grad=False)
     return target.copy_(value)
 

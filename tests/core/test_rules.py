@@ -64,10 +64,12 @@ class Sign(adamas.Rule):
     defaults: ClassVar = {"lr": 0.5, "beta": 0.5}
     slots = (adamas.Slot("mean"),)
 
-    def scalars(h, t):  # noqa: N805 - a rule's functions need no decorator
+    @staticmethod
+    def scalars(h, t):
         return {"lr": h.lr / t, "beta": h.beta, "take": 1 - h.beta}
 
-    def update(g, m, c):  # noqa: N805
+    @staticmethod
+    def update(g, m, c):
         m = c.beta * m + c.take * g
         return c.lr * sign(m), m
 

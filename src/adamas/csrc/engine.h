@@ -100,6 +100,8 @@ static inline bool in_place(const Place& place) {
   return !place.layout && place.dtype == kNative<T>;
 }
 
+static inline bool flat_bfloat16(const Place& place) { return !place.layout && place.dtype == ADAMAS_BFLOAT16; }
+
 template <class T>
 static void widen(const void* from, int32_t dtype, int64_t n, T* to) {
   if (dtype == ADAMAS_BFLOAT16) {
@@ -223,7 +225,7 @@ struct Around {
 };
 
 template <class Rule, bool kL2, class T, class... Slots>
-static void sweep(int64_t n, const Around<T> a, const typename Rule::template Scalars<T> c, T* p, const T* g,
+static inline void sweep(int64_t n, const Around<T> a, const typename Rule::template Scalars<T> c, T* p, const T* g,
                   Slots*... slots) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
@@ -243,6 +245,43 @@ static inline void sweep_slots(int64_t n, const Around<T>& a, const typename Rul
   if constexpr (Rule::kSlots == 1) sweep<Rule, kL2>(n, a, c, p, g, s[0]);
   if constexpr (Rule::kSlots == 2) sweep<Rule, kL2>(n, a, c, p, g, s[0], s[1]);
   if constexpr (Rule::kSlots == 3) sweep<Rule, kL2>(n, a, c, p, g, s[0], s[1], s[2]);
+}
+
+// bfloat16 weights and gradients beside float32 slots: converted in strips of a few vectors, within the sweep, so that
+// memory is walked in step through all operands. (GCC does not vectorise a loop that mixes both widths.)
+constexpr int64_t kStrip = 64;
+
+template <class Rule, bool kL2, bool kStochastic>
+static inline __attribute__((always_inline)) void sweep_strip(int64_t n, const Around<float>& a,
+                                                              const typename Rule::template Scalars<float>& c,
+                                                              uint16_t* p, const uint16_t* g, float* const* s, Key key,
+                                                              uint32_t first) {
+  alignas(64) float x[kStrip], gradient[kStrip];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) x[i] = from_bfloat16(p[i]);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) gradient[i] = from_bfloat16(g[i]);
+  sweep_slots<Rule, kL2, float>(n, a, c, x, gradient, s);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    p[i] = kStochastic ? to_bfloat16(x[i], random16(key, first + uint32_t(i))) : to_bfloat16_nearest(x[i]);
+  }
+}
+
+template <class Rule, bool kL2, bool kStochastic>
+static void sweep_bfloat16(int64_t n, const Around<float> a, const typename Rule::template Scalars<float> c,
+                           uint16_t* p, const uint16_t* g, float* const* s, const Dice& dice) {
+  for (int64_t at = 0; at < n; at += kStrip) {
+    float* slots[ADAMAS_MAX_SLOTS] = {};
+    for (int k = 0; k < Rule::kSlots; ++k) slots[k] = s[k] + at;
+    const int64_t left = n - at;
+    const uint32_t first = dice.first + uint32_t(at);
+    if (left >= kStrip) {  // a constant count, for the compiler to unroll
+      sweep_strip<Rule, kL2, kStochastic>(kStrip, a, c, p + at, g + at, slots, dice.key, first);
+    } else {
+      sweep_strip<Rule, kL2, kStochastic>(left, a, c, p + at, g + at, slots, dice.key, first);
+    }
+  }
 }
 
 // ---- one block of one tensor -------------------------------------------------------------------------------------
@@ -270,6 +309,19 @@ struct Randomness {
   }
 };
 
+template <class Rule>
+static void do_bfloat16_block(const Place* place, int64_t start, int64_t end, const Around<float>& a,
+                              const typename Rule::template Scalars<float>& c, const Dice& dice) {
+  float* s[ADAMAS_MAX_SLOTS] = {};
+  for (int k = 0; k < Rule::kSlots; ++k) s[k] = reinterpret_cast<float*>(place[2 + k].flat_at(start));
+  uint16_t* p = reinterpret_cast<uint16_t*>(place[0].flat_at(start));
+  const uint16_t* g = reinterpret_cast<const uint16_t*>(place[1].flat_at(start));
+  const bool l2 = a.l2 != 0.0f;
+  const auto plain = dice.stochastic ? sweep_bfloat16<Rule, false, true> : sweep_bfloat16<Rule, false, false>;
+  const auto coupled = dice.stochastic ? sweep_bfloat16<Rule, true, true> : sweep_bfloat16<Rule, true, false>;
+  (l2 ? coupled : plain)(end - start, a, c, p, g, s, dice);
+}
+
 template <class Rule, class T>
 static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, int64_t end) {
   const double* row = launch.scalars + int64_t(launch.row[tensor]) * launch.scalars_per_row;
@@ -282,11 +334,12 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
 
   constexpr int kOperands = 2 + Rule::kSlots;
   Place place[kOperands];
-  bool direct = true;
+  bool direct_slots = true;
   for (int k = 0; k < kOperands; ++k) {
     place[k] = place_of(launch, tensor, k);
-    direct = direct && in_place<T>(place[k]);
+    if (k >= 2) direct_slots = direct_slots && in_place<T>(place[k]);
   }
+  const bool direct = direct_slots && in_place<T>(place[0]) && in_place<T>(place[1]);
   const AdamasLayout* layout = launch.layout[tensor];
   if (layout && ((layout->flat >> ADAMAS_MAX_OPERANDS) & 1)) layout = nullptr;
   Randomness random;
@@ -295,6 +348,12 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
   random.step = uint64_t(launch.step[tensor]);
   random.layout = layout;
 
+  if constexpr (sizeof(T) == 4) {
+    if (flat_bfloat16(place[0]) && flat_bfloat16(place[1]) && direct_slots && !random.layout) {
+      do_bfloat16_block<Rule>(place, start, end, a, c, random.dice(0, start));
+      return;
+    }
+  }
   alignas(64) T stage[kOperands][kChunk];
   const int64_t chunk = direct ? end - start : kChunk;
   const int64_t numel = launch.numel[tensor];

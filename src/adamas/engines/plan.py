@@ -24,10 +24,7 @@ _States = dict[_Tensor, dict[str, Any]]
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable")
 
-_nbytes = attrgetter("nbytes")
-
-# What of a gradient must not change under a plan: the compiled engine will read its memory by address.
-_LOOKS: tuple[Callable[[_Tensor], Any], ...] = (_Tensor.numel, attrgetter("dtype"), _Tensor.is_neg)
+_nbytes, _dtype = attrgetter("nbytes"), attrgetter("dtype")
 
 
 class Plan:
@@ -105,7 +102,7 @@ class Plan:
 
     def _look_at_owners(self) -> list[list[Any]]:
         # Address, size in bytes and layout: p.data = ... can change each of them alone.
-        return [list(map(look, self._owners)) for look in (_Tensor.data_ptr, _nbytes, self._looks_at[0])]
+        return [list(map(look, self._owners)) for look in (_Tensor.data_ptr, *self._looks_at[:2])]
 
     def _groups_are_same(self) -> bool:
         """Say whether the groups have the same parameters and ask for the same kind of step."""
@@ -121,9 +118,17 @@ class Plan:
 
 
 def _looks_at(owners: Sequence[_Tensor], grads: Sequence[Any]) -> list[Callable[[_Tensor], Any]]:
-    """Return what has to be looked at: the cheapest description of the layout, conjugation only if there is any."""
-    layout = _Tensor.is_contiguous if all(x.is_contiguous() for x in (*owners, *grads)) else _Tensor.stride
-    return [layout, *_LOOKS, *([_Tensor.is_conj] if any(p.is_complex() for p in owners) else [])]
+    """Return what of a gradient must not change: the compiled engine will read its memory by address.
+
+    The cheapest looks that tell: the size in bytes tells dtypes apart unless there are 16-bit ones.
+    """
+    plain = all(x.is_contiguous() for x in (*owners, *grads))
+    looks = [_Tensor.is_contiguous if plain else _Tensor.stride, _nbytes, _Tensor.is_neg]
+    if any(p.element_size() == 2 for p in owners):
+        looks.append(_dtype)
+    if any(p.is_complex() for p in owners):
+        looks.append(_Tensor.is_conj)
+    return looks
 
 
 def _members(groups: _Groups) -> Iterable[_Tensor]:
