@@ -32,7 +32,7 @@ def load_state_dict(optimizer: Any, state_dict: dict[str, Any]) -> None:
             if found is not None:
                 name = parameter_name(groups, number, place)
                 _check_slots(name, found, slots)
-                form = None if "state_format" in saved[number] else group["state_format"]
+                form = "auto" if "state_format" in saved[number] else group["state_format"]
                 state[p] = _copy_state(name, p, found, slots, form)
     known = set(chain.from_iterable(group["params"] for group in saved))
     for key, value in state_dict["state"].items():  # what belongs to no parameter is kept as it is, as torch does
@@ -92,7 +92,7 @@ def _check_slots(name: str, saved: dict[str, Any], slots: list[str]) -> None:
 
 
 def _copy_state(
-    name: str, p: torch.Tensor, saved: dict[str, Any], slots: list[str], state_format: str | None
+    name: str, p: torch.Tensor, saved: dict[str, Any], slots: list[str], state_format: str
 ) -> dict[str, Any]:
     """Return a copy of one parameter's state: slots beside the parameter, in its memory order; the rest on the host."""
     return {
@@ -103,16 +103,13 @@ def _copy_state(
     }
 
 
-def _copy_slot(name: str, p: torch.Tensor, key: str, value: torch.Tensor, state_format: str | None) -> torch.Tensor:
+def _copy_slot(name: str, p: torch.Tensor, key: str, value: torch.Tensor, state_format: str) -> torch.Tensor:
     if value.shape != p.shape:
         raise ValueError(
             f"{key} of {name} has shape {tuple(value.shape)} in the loaded state dict, the parameter has "
             f"{tuple(p.shape)}; nothing was loaded"
         )
-    if state_format is None or state_format == "auto":
-        dtype = value.dtype
-    else:
-        dtype = format_for(state_format, p).dtype_for(p)
+    dtype = value.dtype if state_format == "auto" else format_for(state_format, p).dtype_for(p)
     target = torch.empty_like(p, dtype=dtype, memory_format=torch.preserve_format, requires_grad=False)
     return target.copy_(value)
 
