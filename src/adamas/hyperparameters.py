@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -50,6 +49,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
         >>> nearest("weigth_decay", ["lr", "weight_decay"])
         "; did you mean 'weight_decay'?"
     """
+    import difflib  # an error is on its way: only now
+
     lowered = {each.lower(): each for each in words}
     close = difflib.get_close_matches(word.lower(), lowered, n=1)
     return f"; did you mean {lowered[close[0]]!r}?" if close else ""

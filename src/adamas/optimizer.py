@@ -11,6 +11,8 @@ from torch.optim.optimizer import ParamsT
 
 from adamas.checkpoint import load_state_dict
 from adamas.engines.plan import Plan
+from adamas.engines.states import State
+from adamas.hooks import with_hooks
 from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values
 from adamas.planning import check_parameter, make_plan, parameter_name
 from adamas.rules import Rule
@@ -117,6 +119,7 @@ class Optimizer(torch.optim.Optimizer):
     def _check_group(self, group: dict[str, Any]) -> None:
         """Raise ValueError for combinations that a subclass does not allow."""
 
+    @with_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Step every parameter that has a gradient.
 
@@ -148,6 +151,14 @@ class Optimizer(torch.optim.Optimizer):
             if grads is None:
                 raise RuntimeError("the optimizer was changed by another thread while it planned its step")
         self._plan.run(grads, inverse_scale)  # type: ignore[union-attr]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads."""
+        packed = super().state_dict()
+        packed["state"] = {
+            key: dict(state) if isinstance(state, State) else state for key, state in packed["state"].items()
+        }
+        return packed
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load what ``state_dict()`` of this class, or of torch's class of the same name, returned.

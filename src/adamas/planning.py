@@ -9,6 +9,7 @@ import torch
 from adamas.engines.launch import Item, as_real
 from adamas.engines.plan import Plan
 from adamas.engines.select import batches, choose
+from adamas.engines.states import State
 from adamas.formats import format_for
 from adamas.rounding import rounding_for, stream_key
 from adamas.rules import Rule
@@ -75,6 +76,8 @@ def make_item(
 ) -> Item:
     """Return what the engines need of one parameter, making what is missing of its state."""
     state = states[p]
+    if type(state) is not State:
+        state = states[p] = State(state)
     fresh = make_state(p, name, group, rule, state)
     slots = tuple(state[slot.name] for slot in rule.slots)
     for slot, stored in zip(rule.slots, slots, strict=True):

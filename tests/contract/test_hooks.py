@@ -156,3 +156,16 @@ def test_a_removed_hook_is_silent(register: Callable[..., Any]):
     handle.remove()
     everything()
     assert seen == [1]
+
+
+@every_engine
+def test_a_profiler_sees_the_step_and_its_absence_costs_nothing(engine: str):
+    params = weights()
+    optimizer = ours("AdamW", params, engine)
+    step(optimizer, params, gradients(params, steps=1)[0])
+    with torch.autograd.profiler.profile() as profile:
+        optimizer.step()
+    events = profile.function_events
+    assert events is not None
+    assert [event.name for event in events if event.name.startswith("Optimizer")] == ["Optimizer.step#AdamW.step"]
+    assert type(optimizer).step.hooked  # type: ignore[attr-defined]  # torch would wrap it once more

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import adamas
-from adamas.engines import cpu, plan
+from adamas.engines import cpu, looks, plan
+from adamas.engines.states import State
 
 
 def parameters(count: int, dtype: torch.dtype = torch.float32) -> list[torch.nn.Parameter]:
@@ -103,11 +104,16 @@ def _transposed_grad(p: torch.Tensor) -> None:
     p.grad = torch.ones(4, 3).t()
 
 
+def _negated_grad(p: torch.Tensor) -> None:
+    p.grad = torch._neg_view(torch.ones(3, 4))
+
+
 CHANGES: dict[str, Callable[[adamas.Optimizer], None]] = {
     "parameter replaced": _replace_parameter,
     "data replaced": _on_first(_swap_data),
     "gradient gone": _on_first(_no_grad),
     "gradient strided": _on_first(_transposed_grad),
+    "gradient lazily negated": _on_first(_negated_grad),
     "state tensor replaced": lambda o: o.state[o.param_groups[0]["params"][0]].update(exp_avg=torch.ones(3, 4)),
     "state dict replaced": lambda o: o.state.__setitem__(o.param_groups[0]["params"][0], {}),
     "state cleared": lambda o: o.state.clear(),
@@ -120,9 +126,12 @@ CHANGES: dict[str, Callable[[adamas.Optimizer], None]] = {
 }
 
 
+@pytest.mark.parametrize("guarded", [True, False], ids=["guard", "properties"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_plan_is_rebuilt_and_right(change: str) -> None:
+def test_plan_is_rebuilt_and_right(change: str, guarded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the change the optimizer goes on as one that plans anew at every step."""
+    if not guarded:
+        monkeypatch.setattr(looks, "_guard", lambda tensors: None)
     outcomes = []
     for forget in (False, True):
         torch.manual_seed(0)
@@ -160,6 +169,45 @@ def test_duplicate_parameter_steps_twice_as_in_torch() -> None:
         optimizer.step()
         results.append(p.detach())
     assert torch.equal(*results)
+
+
+def test_a_state_that_is_set_to_itself_keeps_the_plan() -> None:
+    ps = parameters(2)
+    optimizer = adamas.AdamW(ps)
+    optimizer.step()
+    kept = optimizer._plan
+    optimizer.state[ps[0]]["exp_avg"] = optimizer.state[ps[0]]["exp_avg"]
+    optimizer.step()
+    assert optimizer._plan is kept
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.__setitem__("a", 1),
+        lambda s: s.__delitem__("b"),
+        lambda s: s.__ior__({"a": 1}),
+        lambda s: s.clear(),
+        lambda s: s.pop("b"),
+        lambda s: s.popitem(),
+        lambda s: s.setdefault("a", 1),
+        lambda s: s.update(a=1),
+    ],
+)
+def test_a_state_counts_every_change(change: Callable[[State], None]) -> None:
+    state, same = State(b=2), {"b": 2}
+    before = State.changes
+    change(state)
+    change(same)  # type: ignore[arg-type]
+    assert State.changes == before + 1
+    assert state == same
+
+
+def test_a_checkpoint_has_plain_dicts() -> None:
+    optimizer = adamas.AdamW(parameters(1))
+    optimizer.step()
+    assert {type(state) for state in optimizer.state.values()} == {State}
+    assert {type(state) for state in optimizer.state_dict()["state"].values()} == {dict}
 
 
 def test_steady_state_does_not_plan(monkeypatch: pytest.MonkeyPatch) -> None:

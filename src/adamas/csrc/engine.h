@@ -9,6 +9,7 @@
 // so), sweep the rule over it, round, put back. Formats and roundings are thereby a sum, not a product, with rules.
 
 #include "numbers.h"
+#include "vectors.h"
 #include "vocabulary.h"
 
 #include "rules.generated.h"
@@ -99,8 +100,6 @@ template <class T>
 static inline bool in_place(const Place& place) {
   return !place.layout && place.dtype == kNative<T>;
 }
-
-static inline bool flat_bfloat16(const Place& place) { return !place.layout && place.dtype == ADAMAS_BFLOAT16; }
 
 template <class T>
 static void widen(const void* from, int32_t dtype, int64_t n, T* to) {
@@ -224,8 +223,18 @@ struct Around {
   T keep, l2, factor;
 };
 
+// The rule on values of T: floats, doubles or registers of floats.
+template <class Rule, class T>
+static inline T update_slots(const T x, const T gradient, const typename Rule::template Scalars<T>& c, T* s) {
+  static_assert(Rule::kSlots <= ADAMAS_MAX_SLOTS);
+  if constexpr (Rule::kSlots == 0) return Rule::template update<T>(x, gradient, c);
+  if constexpr (Rule::kSlots == 1) return Rule::template update<T>(x, gradient, c, s[0]);
+  if constexpr (Rule::kSlots == 2) return Rule::template update<T>(x, gradient, c, s[0], s[1]);
+  if constexpr (Rule::kSlots == 3) return Rule::template update<T>(x, gradient, c, s[0], s[1], s[2]);
+}
+
 template <class Rule, bool kL2, class T, class... Slots>
-static inline void sweep(int64_t n, const Around<T> a, const typename Rule::template Scalars<T> c, T* p, const T* g,
+static void sweep(int64_t n, const Around<T> a, const typename Rule::template Scalars<T> c, T* p, const T* g,
                   Slots*... slots) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
@@ -240,49 +249,13 @@ static inline void sweep(int64_t n, const Around<T> a, const typename Rule::temp
 template <class Rule, bool kL2, class T>
 static inline void sweep_slots(int64_t n, const Around<T>& a, const typename Rule::template Scalars<T>& c, T* p,
                                const T* g, T* const* s) {
-  static_assert(Rule::kSlots <= ADAMAS_MAX_SLOTS);
   if constexpr (Rule::kSlots == 0) sweep<Rule, kL2>(n, a, c, p, g);
   if constexpr (Rule::kSlots == 1) sweep<Rule, kL2>(n, a, c, p, g, s[0]);
   if constexpr (Rule::kSlots == 2) sweep<Rule, kL2>(n, a, c, p, g, s[0], s[1]);
   if constexpr (Rule::kSlots == 3) sweep<Rule, kL2>(n, a, c, p, g, s[0], s[1], s[2]);
 }
 
-// bfloat16 weights and gradients beside float32 slots: converted in strips of a few vectors, within the sweep, so that
-// memory is walked in step through all operands. (GCC does not vectorise a loop that mixes both widths.)
-constexpr int64_t kStrip = 64;
-
-template <class Rule, bool kL2, bool kStochastic>
-static inline __attribute__((always_inline)) void sweep_strip(int64_t n, const Around<float>& a,
-                                                              const typename Rule::template Scalars<float>& c,
-                                                              uint16_t* p, const uint16_t* g, float* const* s, Key key,
-                                                              uint32_t first) {
-  alignas(64) float x[kStrip], gradient[kStrip];
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) x[i] = from_bfloat16(p[i]);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) gradient[i] = from_bfloat16(g[i]);
-  sweep_slots<Rule, kL2, float>(n, a, c, x, gradient, s);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    p[i] = kStochastic ? to_bfloat16(x[i], random16(key, first + uint32_t(i))) : to_bfloat16_nearest(x[i]);
-  }
-}
-
-template <class Rule, bool kL2, bool kStochastic>
-static void sweep_bfloat16(int64_t n, const Around<float> a, const typename Rule::template Scalars<float> c,
-                           uint16_t* p, const uint16_t* g, float* const* s, const Dice& dice) {
-  for (int64_t at = 0; at < n; at += kStrip) {
-    float* slots[ADAMAS_MAX_SLOTS] = {};
-    for (int k = 0; k < Rule::kSlots; ++k) slots[k] = s[k] + at;
-    const int64_t left = n - at;
-    const uint32_t first = dice.first + uint32_t(at);
-    if (left >= kStrip) {  // a constant count, for the compiler to unroll
-      sweep_strip<Rule, kL2, kStochastic>(kStrip, a, c, p + at, g + at, slots, dice.key, first);
-    } else {
-      sweep_strip<Rule, kL2, kStochastic>(left, a, c, p + at, g + at, slots, dice.key, first);
-    }
-  }
-}
+#include "strips.h"
 
 // ---- one block of one tensor -------------------------------------------------------------------------------------
 
@@ -309,17 +282,36 @@ struct Randomness {
   }
 };
 
+// Step a block of bfloat16 weights and gradients whose slots are all float32 or all bfloat16, or return false.
 template <class Rule>
-static void do_bfloat16_block(const Place* place, int64_t start, int64_t end, const Around<float>& a,
-                              const typename Rule::template Scalars<float>& c, const Dice& dice) {
-  float* s[ADAMAS_MAX_SLOTS] = {};
-  for (int k = 0; k < Rule::kSlots; ++k) s[k] = reinterpret_cast<float*>(place[2 + k].flat_at(start));
+static bool do_strips(const Place* place, int64_t start, int64_t n, const Around<float>& a, const float* numbers,
+                      const Randomness& random) {
+  const int32_t slot = Rule::kSlots ? place[2].dtype : ADAMAS_FLOAT32;
+  if (random.layout || (slot != ADAMAS_FLOAT32 && slot != ADAMAS_BFLOAT16)) return false;
+  for (int k = 0; k < 2 + Rule::kSlots; ++k) {
+    if (place[k].layout || place[k].dtype != (k < 2 ? ADAMAS_BFLOAT16 : slot)) return false;
+  }
+  Strips<Rule> strips = {splat(a.keep), splat(a.l2), splat(a.factor), {}, a.l2 != 0.0f, a.factor != 1.0f,
+                         random.stochastic, {}};
+  Floats c[Rule::kScalars];
+  for (int k = 0; k < Rule::kScalars; ++k) c[k] = splat(numbers[k]);
+  static_assert(sizeof(strips.c) == sizeof(c));
+  __builtin_memcpy(&strips.c, c, sizeof(c));
+  for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) strips.key[k] = random.dice(k, start).key;
   uint16_t* p = reinterpret_cast<uint16_t*>(place[0].flat_at(start));
   const uint16_t* g = reinterpret_cast<const uint16_t*>(place[1].flat_at(start));
-  const bool l2 = a.l2 != 0.0f;
-  const auto plain = dice.stochastic ? sweep_bfloat16<Rule, false, true> : sweep_bfloat16<Rule, false, false>;
-  const auto coupled = dice.stochastic ? sweep_bfloat16<Rule, true, true> : sweep_bfloat16<Rule, true, false>;
-  (l2 ? coupled : plain)(end - start, a, c, p, g, s, dice);
+  float* in_float[ADAMAS_MAX_SLOTS] = {};
+  uint16_t* in_bfloat16[ADAMAS_MAX_SLOTS] = {};
+  for (int k = 0; k < Rule::kSlots; ++k) {
+    in_float[k] = reinterpret_cast<float*>(place[2 + k].flat_at(start));
+    in_bfloat16[k] = reinterpret_cast<uint16_t*>(place[2 + k].flat_at(start));
+  }
+  if (slot == ADAMAS_FLOAT32) {
+    strips.run_all(p, g, in_float, uint32_t(start), n);
+  } else {
+    strips.run_all(p, g, in_bfloat16, uint32_t(start), n);
+  }
+  return true;
 }
 
 template <class Rule, class T>
@@ -334,12 +326,11 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
 
   constexpr int kOperands = 2 + Rule::kSlots;
   Place place[kOperands];
-  bool direct_slots = true;
+  bool direct = true;
   for (int k = 0; k < kOperands; ++k) {
     place[k] = place_of(launch, tensor, k);
-    if (k >= 2) direct_slots = direct_slots && in_place<T>(place[k]);
+    direct = direct && in_place<T>(place[k]);
   }
-  const bool direct = direct_slots && in_place<T>(place[0]) && in_place<T>(place[1]);
   const AdamasLayout* layout = launch.layout[tensor];
   if (layout && ((layout->flat >> ADAMAS_MAX_OPERANDS) & 1)) layout = nullptr;
   Randomness random;
@@ -349,10 +340,7 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
   random.layout = layout;
 
   if constexpr (sizeof(T) == 4) {
-    if (flat_bfloat16(place[0]) && flat_bfloat16(place[1]) && direct_slots && !random.layout) {
-      do_bfloat16_block<Rule>(place, start, end, a, c, random.dice(0, start));
-      return;
-    }
+    if (!direct && do_strips<Rule>(place, start, end - start, a, numbers, random)) return;
   }
   alignas(64) T stage[kOperands][kChunk];
   const int64_t chunk = direct ? end - start : kChunk;

@@ -3,6 +3,12 @@
 
 #include "adamas.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
 namespace adamas_avx512 {
 #include "engine.h"
 }  // namespace adamas_avx512

@@ -147,7 +147,7 @@ struct RMSpropCentered {
     const T t5 = c.lr * g;
     const T t6 = t4 * t4;
     const T t7 = t3 - t6;
-    const T t8 = maximum<T>(t7, T(0.0));
+    const T t8 = maximum<T>(t7, constant<T>(0.0));
     const T t9 = sqrt<T>(t8);
     const T t10 = t9 + c.eps;
     const T t11 = t5 / t10;
@@ -175,7 +175,7 @@ struct RMSpropCenteredMomentum {
     const T t5 = c.mu * momentum_buffer;
     const T t6 = t4 * t4;
     const T t7 = t3 - t6;
-    const T t8 = maximum<T>(t7, T(0.0));
+    const T t8 = maximum<T>(t7, constant<T>(0.0));
     const T t9 = sqrt<T>(t8);
     const T t10 = t9 + c.eps;
     const T t11 = g / t10;

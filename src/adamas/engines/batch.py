@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -37,35 +38,35 @@ class Batch:
         if self._first:
             self._dtypes["first"] = torch.float32
         self._segments = _segments(items)
-        self._hyper = Hyper()
+        self._hyper = Hyper(self._rule)
 
     def run(self, grads: Sequence[torch.Tensor], groups: Sequence[dict[str, Any]], inverse_scale: float) -> None:
         """Take one step for all items."""
-        steps = self._steps.count() if self._steps else [1.0] * len(self.items)
+        steps = self._steps.count() if self._steps else array("d", [1.0]) * len(self.items)
         columns = [steps, *(counters.read() for counters in self._others.values())]
         if self._first:
-            columns.append([float(item.fresh) for item in self.items])
+            columns.append(array("d", [item.fresh for item in self.items]))
         rows = Rows(self._rule, self._dtypes, inverse_scale)
         row_of = self._row_of(rows, groups, columns)
-        self._launch.run(grads, rows.rows, row_of, steps)
+        self._launch.run(grads, rows, row_of, steps)
         for name, counters in self._others.items():
             counters.write([rows.advanced[row][name] for row in row_of])
         if self._first:
             for item in self.items:
                 item.fresh = False
 
-    def _row_of(self, rows: Rows, groups: Sequence[dict[str, Any]], columns: Sequence[list[float]]) -> list[int]:
+    def _row_of(self, rows: Rows, groups: Sequence[dict[str, Any]], columns: Sequence[array]) -> array:
         """Return which row each item takes."""
-        row_of: list[int] = []
+        row_of = array("i")
         uniform = all(column.count(column[0]) == len(column) for column in columns)
         counters = tuple(column[0] for column in columns)
         for group, start, end in self._segments:
             h = self._hyper.of(groups[group])
             if uniform:
-                row_of += [rows.place(h, counters)] * (end - start)
+                row_of += array("i", [rows.place(h, counters)]) * (end - start)
             else:
                 own = zip(*(column[start:end] for column in columns), strict=True)
-                row_of += [rows.place(h, values) for values in own]
+                row_of += array("i", [rows.place(h, values) for values in own])
         return row_of
 
 

@@ -5,7 +5,6 @@ A thousand of them are read and written in one call of the compiled library, whe
 
 from __future__ import annotations
 
-import ctypes
 from array import array
 from collections.abc import Sequence
 
@@ -26,21 +25,21 @@ class Counters:
         compiled = all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
         self._library = library.load() if compiled and tensors else None
         self._pointers = array("Q", [t.data_ptr() for t in tensors])
-        self._values = (ctypes.c_double * len(tensors))()
+        self._values = array("d", bytes(8 * len(tensors)))
 
-    def count(self) -> list[float]:
+    def count(self) -> array:
         """Add 1 to all, return the new values."""
         if self._library is None:
             torch._foreach_add_(list(self.tensors), 1.0)
             return self.read()
-        self._library.adamas_count(len(self.tensors), self._pointers.buffer_info()[0], self._values)
+        self._library.adamas_count(len(self.tensors), self._pointers.buffer_info()[0], self._values.buffer_info()[0])
         return self._values[:]
 
-    def read(self) -> list[float]:
+    def read(self) -> array:
         """Return the values."""
         if self._library is None:
-            return [t.item() for t in self.tensors]
-        self._library.adamas_read(len(self.tensors), self._pointers.buffer_info()[0], self._values)
+            return array("d", [t.item() for t in self.tensors])
+        self._library.adamas_read(len(self.tensors), self._pointers.buffer_info()[0], self._values.buffer_info()[0])
         return self._values[:]
 
     def write(self, values: Sequence[float]) -> None:
@@ -49,5 +48,5 @@ class Counters:
             for t, value in zip(self.tensors, values, strict=True):
                 t.fill_(value)
             return
-        self._values[:] = values
-        self._library.adamas_write(len(self.tensors), self._pointers.buffer_info()[0], self._values)
+        new = array("d", values)
+        self._library.adamas_write(len(self.tensors), self._pointers.buffer_info()[0], new.buffer_info()[0])

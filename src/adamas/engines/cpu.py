@@ -6,14 +6,15 @@ import ctypes
 from array import array
 from collections.abc import Sequence
 from ctypes import c_void_p
-from itertools import accumulate, chain
+from itertools import accumulate
 
 import torch
 from torch.autograd.graph import increment_version
 
 from adamas.engines import library
-from adamas.engines.launch import Item, Row, as_real
+from adamas.engines.launch import Item, as_real
 from adamas.engines.layout import describe, merged_dims
+from adamas.engines.rows import Rows
 from adamas.rules import COMPILED, Rule
 
 NO_LIBRARY = "the compiled library is not available"
@@ -97,21 +98,19 @@ class CpuLaunch:
     def run(
         self,
         grads: Sequence[torch.Tensor],
-        rows: Sequence[Row],
-        row_of: Sequence[int],
-        steps: Sequence[float],
+        rows: Rows,
+        row_of: array,
+        steps: array,
     ) -> None:
         """Take one step for every item, in one call."""
         struct = self._struct
         if self._lazy:
             grads = [as_real(grad) for grad in grads]
         pointers = array("Q", map(torch.Tensor.data_ptr, grads))
-        numbers = array("d", chain.from_iterable(row.flat() for row in rows))
-        places, counts = array("i", row_of), array("d", steps)
         struct.operand[1] = c_void_p(pointers.buffer_info()[0])
-        struct.scalars_per_row = len(numbers) // len(rows)
-        struct.scalars = numbers.buffer_info()[0]
-        struct.row, struct.step = places.buffer_info()[0], counts.buffer_info()[0]
+        struct.scalars_per_row = rows.width
+        struct.scalars = rows.numbers.buffer_info()[0]
+        struct.row, struct.step = row_of.buffer_info()[0], steps.buffer_info()[0]
         struct.threads = torch.get_num_threads()
         # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
         # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers,

@@ -8,13 +8,19 @@ from typing import Any
 
 import torch
 
+from adamas.rules import Rule
+
 _NOT_HYPER = ("params", "param_names")
 
 
 class Hyper:
-    """The hyper-parameters of all groups; those of groups with equal values are the same object."""
+    """The hyper-parameters of all groups of one rule; those of groups with equal values are the same object.
 
-    def __init__(self) -> None:
+    With them comes what the engine does around the rule (see `adamas.engines.rows.Around`): ``keep``, ``l2``, ``sign``.
+    """
+
+    def __init__(self, rule: type[Rule]) -> None:
+        self._rule = rule
         self._last: dict[int, tuple[list[Any], SimpleNamespace]] = {}
         self._equal: dict[Any, SimpleNamespace] = {}
 
@@ -22,7 +28,8 @@ class Hyper:
         """Return a group's hyper-parameters as they are now.
 
         Example:
-            >>> hyper, a, b = Hyper(), {"params": [], "lr": 0.5}, {"params": [], "lr": 0.5}
+            >>> from adamas.rules import Adam
+            >>> hyper, a, b = Hyper(Adam), {"params": [], "lr": 0.5}, {"params": [], "lr": 0.5}
             >>> hyper.of(a) is hyper.of(b)
             True
             >>> a["lr"] = 0.25
@@ -33,9 +40,16 @@ class Hyper:
         now = list(group.values())
         if h is not None and len(now) == len(values) and all(map(is_, now, values)):
             return h
-        h = self._shared(hyperparameters(group))
+        h = self._shared(self._surround(hyperparameters(group)))
         if not any(isinstance(value, torch.Tensor) for value in now):  # a tensor can change where it is
             self._last[id(group)] = (now, h)
+        return h
+
+    def _surround(self, h: SimpleNamespace) -> SimpleNamespace:
+        decay = getattr(h, "weight_decay", 0.0)
+        decoupled = getattr(h, "decoupled_weight_decay", self._rule.decoupled_weight_decay)
+        h.keep, h.l2 = (1 - h.lr * decay, 0.0) if decoupled else (1.0, decay)
+        h.sign = -1.0 if getattr(h, "maximize", False) else 1.0
         return h
 
     def _shared(self, h: SimpleNamespace) -> SimpleNamespace:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 
+from adamas.engines.rows import Rows
 from adamas.rounding import Rounding
 from adamas.rules import Rule
 
@@ -46,31 +48,6 @@ class Item:
         return torch.float64 if self.param.dtype == torch.float64 else torch.float32
 
 
-class Around(NamedTuple):
-    """What the engine does around every rule: p <- keep p - u, on the gradient factor g + l2 p.
-
-    Attributes:
-        keep: 1 - lr weight_decay if decay is decoupled, else 1.
-        l2: weight_decay if decay is coupled, else 0.
-        factor: -1 if maximizing, divided by the gradient scaler's scale.
-    """
-
-    keep: float
-    l2: float
-    factor: float
-
-
-class Row(NamedTuple):
-    """The numbers of one step for all tensors of a group: those around the rule and the rule's own."""
-
-    around: Around
-    scalars: dict[str, float]
-
-    def flat(self) -> list[float]:
-        """Return them in the order of the C ABI."""
-        return [*self.around, *self.scalars.values()]
-
-
 class Launch(Protocol):
     """Items that one engine steps together."""
 
@@ -79,17 +56,17 @@ class Launch(Protocol):
     def run(
         self,
         grads: Sequence[torch.Tensor],
-        rows: Sequence[Row],
-        row_of: Sequence[int],
-        steps: Sequence[float],
+        rows: Rows,
+        row_of: array,
+        steps: array,
     ):
         """Take one step.
 
         Args:
             grads: the gradients of the items.
-            rows: the different rows of numbers.
-            row_of: which row each item takes.
-            steps: the step each item is at, the key of its random numbers.
+            rows: the numbers of this step.
+            row_of: which row each item takes (int32).
+            steps: the step each item is at (float64), the key of its random numbers.
         """
         ...
 

@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 import warnings
-from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from pathlib import Path
 
 ABI = 1
@@ -85,7 +85,7 @@ def find() -> Path | None:
 def _declare(library: ctypes.CDLL) -> None:
     library.adamas_step.argtypes, library.adamas_step.restype = [POINTER(LaunchStruct)], c_int
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):
-        function.argtypes, function.restype = [c_int64, c_void_p, POINTER(c_double)], None
+        function.argtypes, function.restype = [c_int64, c_void_p, c_void_p], None
     library.adamas_abi.argtypes, library.adamas_abi.restype = [], c_int
     library.adamas_isa.argtypes, library.adamas_isa.restype = [], c_char_p
     library.adamas_use_isa.argtypes, library.adamas_use_isa.restype = [c_char_p], c_int

@@ -6,7 +6,7 @@ moved, one look at every group's hyper-parameters, and one call per launch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter, is_, itemgetter
 from typing import Any
@@ -15,6 +15,8 @@ import torch
 
 from adamas.engines.batch import Batch
 from adamas.engines.launch import Item
+from adamas.engines.looks import Looks
+from adamas.engines.states import State
 from adamas.rules import Rule
 
 _Tensor = torch.Tensor
@@ -24,7 +26,7 @@ _States = dict[_Tensor, dict[str, Any]]
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable")
 
-_nbytes, _dtype = attrgetter("nbytes"), attrgetter("dtype")
+_grad = attrgetter("grad")
 
 
 class Plan:
@@ -55,14 +57,13 @@ class Plan:
         )
         self._structure = list(map(structure, groups))
         items: list[Item] = list(chain.from_iterable(batch.items for batch in batches))
-        grads = [item.owner.grad for item in items]
         self._owners = [item.owner for item in items]
-        self._looks_at = _looks_at(self._owners, grads)
-        self._looks = self._look_at(grads)
-        self._owners_looked = self._look_at_owners()
+        self._looks = Looks([*self._owners, *map(_grad, self._owners)])
+        self._addresses = list(map(_Tensor.data_ptr, self._owners))
         self._members = list(_members(groups))
         self._own_states = list(states.values())
         self._tensors = list(_tensors(self._own_states))
+        self._changes = State.changes
 
     def grads(self, groups: _Groups, rules: list[type[Rule]], states: _States) -> list[_Tensor] | None:
         """Return the gradients in the plan's order, or None if the plan no longer fits.
@@ -74,14 +75,11 @@ class Plan:
         """
         if groups is not self._groups or states is not self._states or rules != self._rules:
             return None
-        grads: list[Any] = [p.grad for p in self._owners]
-        if any(g is None for g in grads) or any(p.grad is not None for p in self._absent):
+        grads: list[Any] = list(map(_grad, self._owners))
+        if not self._looks.same([*self._owners, *grads]) or any(p.grad is not None for p in self._absent):
             return None
-        try:
-            same = self._look_at(grads) == self._looks
-        except (RuntimeError, NotImplementedError):  # a sparse gradient has no strides
-            return None
-        same = same and self._look_at_owners() == self._owners_looked
+        # p.data = ... can change the address alone.
+        same = list(map(_Tensor.data_ptr, self._owners)) == self._addresses
         return grads if same and self._state_is_same() and self._groups_are_same() else None
 
     def run(self, grads: Sequence[_Tensor], inverse_scale: float) -> None:
@@ -97,13 +95,6 @@ class Plan:
             batch.run(grads[start:end], self._groups, inverse_scale)
             start = end
 
-    def _look_at(self, grads: Sequence[Any]) -> list[list[Any]]:
-        return [list(map(look, grads)) for look in self._looks_at]
-
-    def _look_at_owners(self) -> list[list[Any]]:
-        # Address, size in bytes and layout: p.data = ... can change each of them alone.
-        return [list(map(look, self._owners)) for look in (_Tensor.data_ptr, *self._looks_at[:2])]
-
     def _groups_are_same(self) -> bool:
         """Say whether the groups have the same parameters and ask for the same kind of step."""
         return _identical(_members(self._groups), self._members) and (
@@ -112,23 +103,13 @@ class Plan:
 
     def _state_is_same(self) -> bool:
         """Say whether every state is the dict, with the tensors, that the plan was made for."""
-        return _identical(self._states.values(), self._own_states) and (
-            _identical(_tensors(self._own_states), self._tensors)
-        )
-
-
-def _looks_at(owners: Sequence[_Tensor], grads: Sequence[Any]) -> list[Callable[[_Tensor], Any]]:
-    """Return what of a gradient must not change: the compiled engine will read its memory by address.
-
-    The cheapest looks that tell: the size in bytes tells dtypes apart unless there are 16-bit ones.
-    """
-    plain = all(x.is_contiguous() for x in (*owners, *grads))
-    looks = [_Tensor.is_contiguous if plain else _Tensor.stride, _nbytes, _Tensor.is_neg]
-    if any(p.element_size() == 2 for p in owners):
-        looks.append(_dtype)
-    if any(p.is_complex() for p in owners):
-        looks.append(_Tensor.is_conj)
-    return looks
+        if not _identical(self._states.values(), self._own_states):
+            return False
+        changes = State.changes
+        if changes != self._changes and not _identical(_tensors(self._own_states), self._tensors):
+            return False
+        self._changes = changes
+        return True
 
 
 def _members(groups: _Groups) -> Iterable[_Tensor]:

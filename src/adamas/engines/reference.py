@@ -5,12 +5,14 @@ It defines the numbers; the others must match it. Every operation is one correct
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from types import SimpleNamespace
 
 import torch
 
-from adamas.engines.launch import Item, Row, as_real
+from adamas.engines.launch import Item, as_real
+from adamas.engines.rows import Around, Rows
 from adamas.formats import format_of
 from adamas.rounding import Dice
 from adamas.rules.language import split
@@ -25,18 +27,18 @@ class ReferenceLaunch:
     def run(
         self,
         grads: Sequence[torch.Tensor],
-        rows: Sequence[Row],
-        row_of: Sequence[int],
-        steps: Sequence[float],
+        rows: Rows,
+        row_of: array,
+        steps: array,
     ) -> None:
         """Take one step for every item."""
         for item, grad, row, step in zip(self.items, grads, row_of, steps, strict=True):
-            step_item(item, as_real(grad), rows[row], int(step))
+            step_item(item, as_real(grad), *rows.row(row), int(step))
 
 
-def step_item(item: Item, grad: torch.Tensor, row: Row, step: int) -> None:
+def step_item(item: Item, grad: torch.Tensor, around: Around, scalars: SimpleNamespace, step: int) -> None:
     """Step one parameter: read its slots, apply decay and the rule, round, write."""
-    around, compute = row.around, item.compute
+    compute = item.compute
     x, g = item.param.to(compute), grad.to(compute)
     if around.factor != 1.0:
         g = around.factor * g
@@ -46,7 +48,7 @@ def step_item(item: Item, grad: torch.Tensor, row: Row, step: int) -> None:
     # A differentiable step must not overwrite what autograd has saved, so it reads copies.
     read = [slot.clone() for slot in item.slots] if torch.is_grad_enabled() else item.slots
     values = [form.read(slot, compute) for form, slot in zip(formats, read, strict=True)]
-    steps, new = split(item.rule.update(g, *values, SimpleNamespace(**row.scalars)))
+    steps, new = split(item.rule.update(g, *values, scalars))
     y = around.keep * x if around.keep != 1.0 else x
     for u in steps:
         y = y - u

@@ -2,55 +2,80 @@
 
 from __future__ import annotations
 
+from array import array
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from adamas.engines.launch import Around, Row
 from adamas.rules import Rule
 
 
+class Around(NamedTuple):
+    """What the engine does around every rule: p <- keep p - u, on the gradient factor g + l2 p.
+
+    Attributes:
+        keep: 1 - lr weight_decay if decay is decoupled, else 1.
+        l2: weight_decay if decay is coupled, else 0.
+        factor: -1 if maximizing, divided by the gradient scaler's scale.
+    """
+
+    keep: float
+    l2: float
+    factor: float
+
+
 class Rows:
-    """Rows for one batch in one step.
+    """Rows for one batch in one step: those around the rule, then the rule's own, all in one array for the C ABI.
 
     Args:
         rule: the batch's rule.
         others: the counters besides ``step``, with their dtypes.
         inverse_scale: what gradients are multiplied with: 1 over the gradient scaler's scale.
+
+    Attributes:
+        numbers: row after row, in float64.
+        advanced: for each row, the counters besides ``step`` as they are after this step.
     """
 
     def __init__(self, rule: type[Rule], others: dict[str, torch.dtype], inverse_scale: float) -> None:
-        self.rows: list[Row] = []
+        self.numbers = array("d")
         self.advanced: list[dict[str, float]] = []
         self._rule, self._others, self._inverse_scale = rule, others, inverse_scale
         self._advances = rule.advance is not Rule.advance
         self._known: dict[tuple[int, tuple[float, ...]], int] = {}
+        self._names: tuple[str, ...] = ()
 
     def place(self, h: SimpleNamespace, counters: tuple[float, ...]) -> int:
         """Return the number of the row for these hyper-parameters and counters (the step first)."""
         key = (id(h), counters)
         place = self._known.get(key)
         if place is None:
-            place = self._known[key] = len(self.rows)
-            t, others = counters[0], dict(zip(self._others, counters[1:], strict=True))
-            if self._advances:
-                others = self._advance(h, t, others)
-            self.advanced.append(others)
-            self.rows.append(Row(around(self._rule, h, self._inverse_scale), self._rule.scalars(h, t, **others)))
+            place = self._known[key] = len(self._known)
+            scalars = self._scalars(h, counters)
+            self._names = self._names or tuple(scalars)
+            self.numbers.extend((h.keep, h.l2, h.sign * self._inverse_scale, *scalars.values()))
         return place
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return len(Around._fields) + len(self._names)
+
+    def row(self, place: int) -> tuple[Around, SimpleNamespace]:
+        """Return what is done around the rule and the rule's scalars."""
+        keep, l2, factor, *scalars = self.numbers[place * self.width : (place + 1) * self.width]
+        return Around(keep, l2, factor), SimpleNamespace(**dict(zip(self._names, scalars, strict=True)))
+
+    def _scalars(self, h: SimpleNamespace, counters: tuple[float, ...]) -> dict[str, float]:
+        if not self._others:
+            return self._rule.scalars(h, counters[0])
+        others = dict(zip(self._others, counters[1:], strict=True))
+        if self._advances:
+            others = self._advance(h, counters[0], others)
+        self.advanced.append(others)
+        return self._rule.scalars(h, counters[0], **others)
 
     def _advance(self, h: SimpleNamespace, t: float, others: dict[str, float]) -> dict[str, float]:
         tensors: dict[str, Any] = {name: torch.tensor(x, dtype=self._others[name]) for name, x in others.items()}
         return {name: x.item() for name, x in self._rule.advance(h, t, **tensors).items()}
-
-
-def around(rule: type[Rule], h: SimpleNamespace, inverse_scale: float) -> Around:
-    """Return what the engine does around the rule with these hyper-parameters."""
-    decay = getattr(h, "weight_decay", 0.0)
-    decoupled = getattr(h, "decoupled_weight_decay", rule.decoupled_weight_decay)
-    return Around(
-        1 - h.lr * decay if decoupled else 1.0,
-        0.0 if decoupled else decay,
-        -inverse_scale if getattr(h, "maximize", False) else inverse_scale,
-    )

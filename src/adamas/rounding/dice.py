@@ -5,12 +5,13 @@ not on the number of threads, the layout, the engine or the device. ``csrc/numbe
 
 Sources: splitmix64 (Steele, Lea & Flood 2014) for the key; a two-round multiply-xorshift hash with the constants of
 "lowbias32" (Wellons 2018, public domain) for the elements, the second half of the key entering between the rounds.
+Its 32 bits serve two elements, i and i + 16 of every 32: a register of hashes then serves two registers of elements.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -22,8 +23,7 @@ def stream_key(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "little")
 
 
-@dataclass(frozen=True)
-class Dice:
+class Dice(NamedTuple):
     """The random numbers for one operand of one tensor in one step.
 
     Attributes:
@@ -53,7 +53,10 @@ class Dice:
         """
         a, b = self.key()
         index = torch.arange(like.numel(), device=like.device, dtype=torch.int64).view(like.shape)
-        x = (index + a + (index >> 32) * 0x9E3779B9) & _MASK32
+        low = index & _MASK32
+        pair = (low >> 5 << 4) | (low & 15)
+        x = (pair + a + (index >> 32) * 0x9E3779B9) & _MASK32
         x = ((x ^ (x >> 16)) * 0x7FEB352D) & _MASK32
         x = ((((x ^ (x >> 15)) + b) & _MASK32) * (0x846CA68B - (1 << 32))) & _MASK32
-        return x >> 16
+        x ^= x >> 16
+        return torch.where(low & 16 != 0, x >> 16, x & 0xFFFF)

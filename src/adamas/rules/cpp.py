@@ -76,7 +76,7 @@ def _expression(operation: str, operands: tuple[str, ...]) -> str:
 
 
 def _operand(name: str) -> str:
-    return f"T({name})" if name[0].isdigit() or name[0] == "-" else name
+    return f"constant<T>({name})" if name[0].isdigit() or name[0] == "-" else name
 
 
 def main(arguments: list[str] | None = None) -> int:

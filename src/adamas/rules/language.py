@@ -12,7 +12,6 @@ in float64. (In float32 ``1 - 0.999`` is already wrong by 1.3e-5.)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import torch
@@ -20,7 +19,6 @@ import torch
 __all__ = ["Program", "Symbol", "absolute", "lerp", "maximum", "sign", "split", "sqrt", "trace"]
 
 
-@dataclass
 class Program:
     """A straight-line program: ``lines`` of (name, operation, operands), each name assigned once.
 
@@ -30,9 +28,10 @@ class Program:
         slots: names of the new values of the slots.
     """
 
-    lines: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
-    steps: tuple[str, ...] = ()
-    slots: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, tuple[str, ...]]] = []
+        self.steps: tuple[str, ...] = ()
+        self.slots: tuple[str, ...] = ()
 
     def emit(self, operation: str, *operands: Symbol | float) -> Symbol:
         """Record one operation and return the symbol of its result."""
@@ -46,13 +45,11 @@ class Program:
         return Symbol(self, name)
 
 
-@dataclass(frozen=True)
 class Symbol:
     """Stands for a tensor (or, with ``scalar``, for one of the numbers of ``scalars``) while a rule is traced."""
 
-    program: Program
-    name: str
-    scalar: bool = False
+    def __init__(self, program: Program, name: str, scalar: bool = False) -> None:
+        self.program, self.name, self.scalar = program, name, scalar
 
     def __add__(self, other: Symbol | float) -> Symbol:
         return self.program.emit("+", self, other)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from adamas.rules.language import Value
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """A moment that a rule keeps for every element of a parameter.
 
     Attributes:
@@ -25,8 +23,7 @@ class Slot:
     start: float | str = 0.0
 
 
-@dataclass(frozen=True)
-class Counter:
+class Counter(NamedTuple):
     """A number that a rule keeps for every parameter, on the host: ``step``, or NAdam's ``mu_product``.
 
     Attributes:

@@ -1,0 +1,142 @@
+// A register of floats: for loops over elements of different widths, which compilers do not vectorise well by themselves.
+// Rules run on it as they are (rules.generated.h is a template), with the same bits as on single floats.
+// Included once per instruction set, inside that instruction set's own namespace: see engine.h.
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+typedef float Floats __attribute__((vector_size(kLanes * 4)));
+typedef uint32_t Words __attribute__((vector_size(kLanes * 4)));
+typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
+
+static inline Floats splat(float x) { return x - Floats{}; }
+static inline Words splat(uint32_t x) { return x - Words{}; }
+
+static inline Floats load(const float* from) {
+  Floats x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return x;
+}
+
+static inline void store(float* to, Floats x) { __builtin_memcpy(to, &x, sizeof x); }
+
+// ---- the words of vocabulary.h that differ on registers ------------------------------------------------------------
+
+static inline Floats magnitude(Floats x) { return Floats(Words(x) & 0x7fffffffu); }
+
+static inline Floats root(Floats x) {
+#if defined(__AVX512F__)
+  return Floats(_mm512_sqrt_ps(__m512(x)));
+#elif defined(__AVX2__)
+  return Floats(_mm256_sqrt_ps(__m256(x)));
+#elif defined(__SSE2__)
+  return Floats(_mm_sqrt_ps(__m128(x)));
+#elif defined(__ARM_NEON)
+  return Floats(vsqrtq_f32(float32x4_t(x)));
+#else
+  for (int k = 0; k < kLanes; ++k) x[k] = __builtin_sqrtf(x[k]);
+  return x;
+#endif
+}
+
+// ---- bfloat16, two registers at a time -----------------------------------------------------------------------------
+
+struct Pair {
+  Floats low, high;  // elements 0 .. kLanes - 1, kLanes .. 2 kLanes - 1
+};
+
+static inline Pair load_pair(const float* from) { return {load(from), load(from + kLanes)}; }
+
+static inline void store_pair(float* to, Pair x) {
+  store(to, x.low);
+  store(to + kLanes, x.high);
+}
+
+static inline Pair load_pair(const uint16_t* from) {
+#if defined(__AVX512F__) || !defined(__SSE2__)
+  Halves low, high;
+  __builtin_memcpy(&low, from, sizeof low);
+  __builtin_memcpy(&high, from + kLanes, sizeof high);
+  return {Floats(__builtin_convertvector(low, Words) << 16), Floats(__builtin_convertvector(high, Words) << 16)};
+#elif defined(__AVX2__)
+  // unpack works within halves of the register, so its middle quarters are swapped first.
+  const __m256i both = _mm256_permute4x64_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), 0xd8);
+  const __m256i zero = _mm256_setzero_si256();
+  return {Floats(_mm256_unpacklo_epi16(zero, both)), Floats(_mm256_unpackhi_epi16(zero, both))};
+#else
+  const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)), zero = _mm_setzero_si128();
+  return {Floats(_mm_unpacklo_epi16(zero, both)), Floats(_mm_unpackhi_epi16(zero, both))};
+#endif
+}
+
+static inline bool any_nan(Pair x) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(__m512(x.low), __m512(x.high), _CMP_UNORD_Q) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps(__m256(x.low), __m256(x.high), _CMP_UNORD_Q)) != 0;
+#elif defined(__SSE2__)
+  return _mm_movemask_ps(_mm_cmpunord_ps(__m128(x.low), __m128(x.high))) != 0;
+#elif defined(__ARM_NEON)
+  return vminvq_u32(uint32x4_t((x.low == x.low) & (x.high == x.high))) == 0;
+#else
+  return true;
+#endif
+}
+
+// Store the upper halves of the words.
+static inline void store_upper(uint16_t* to, Words low, Words high) {
+#if defined(__AVX512F__) || !defined(__SSE2__)
+  const Halves first = __builtin_convertvector(low >> 16, Halves), second = __builtin_convertvector(high >> 16, Halves);
+  __builtin_memcpy(to, &first, sizeof first);
+  __builtin_memcpy(to + kLanes, &second, sizeof second);
+#elif defined(__AVX2__)
+  const __m256i both = _mm256_packs_epi32(_mm256_srai_epi32(__m256i(low), 16), _mm256_srai_epi32(__m256i(high), 16));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(both, 0xd8));
+#else
+  const __m128i both = _mm_packs_epi32(_mm_srai_epi32(__m128i(low), 16), _mm_srai_epi32(__m128i(high), 16));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), both);
+#endif
+}
+
+// random: what to add below the kept bits. See to_bfloat16 in numbers.h.
+static inline void store_bfloat16(uint16_t* to, Pair x, Words random_low, Words random_high) {
+  Words low = Words(x.low) + random_low, high = Words(x.high) + random_high;
+  if (__builtin_expect(any_nan(x), 0)) {
+    const Words nan = splat(0x7fc00000u);
+    low = x.low != x.low ? nan : low;
+    high = x.high != x.high ? nan : high;
+  }
+  store_upper(to, low, high);
+}
+
+static inline Words to_nearest(Floats x) { return 0x7fffu + ((Words(x) >> 16) & 1u); }
+
+// ---- random numbers --------------------------------------------------------------------------------------------------
+
+constexpr int kStrip = 32, kRolls = kStrip / 2 / kLanes;
+
+// The 16 random bits of elements first .. first + 31, first a multiple of 32: see random16 in numbers.h.
+struct Rolls {
+  Words hash[kRolls];
+
+  Rolls() = default;
+
+  Rolls(Key key, uint32_t first) {
+    Words lane;
+    for (int k = 0; k < kLanes; ++k) lane[k] = uint32_t(k);
+    for (int k = 0; k < kRolls; ++k) {
+      Words x = lane + (key.a + (first >> 1) + uint32_t(k * kLanes));
+      x = (x ^ (x >> 16)) * 0x7feb352du;
+      x = ((x ^ (x >> 15)) + key.b) * 0x846ca68bu;
+      hash[k] = x ^ (x >> 16);
+    }
+  }
+
+  // Of the elements of register k of the strip.
+  Words of(int k) const { return k < kRolls ? hash[k] & 0xffffu : hash[k - kRolls] >> 16; }
+};
