@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from adamas.lab import optimizers, workloads
 from adamas.lab.bench.command import bench
+from adamas.lab.data.command import data_app
 from adamas.lab.demo import demo as run_demo
 from adamas.lab.errors import LabError, first_line
 from adamas.lab.tune import tune as run_tune
@@ -174,3 +175,4 @@ def tune(
 
 
 app.command()(bench)
+app.add_typer(data_app, name="data")

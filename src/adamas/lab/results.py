@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adamas.lab.environment import Environment
 from adamas.lab.errors import LabError
+from adamas.lab.pictures import Picture
 from adamas.lab.spec import RunSpec
 
 # A diverged loss is a result too, and JSON has no word for it.
@@ -24,7 +25,7 @@ class Point(BaseModel):
         seconds: wall time of the training steps.
         cpu_seconds: processor time of the training steps.
         optimizer_seconds: the part of `seconds` spent inside the optimizer's `step()`.
-        train_loss: mean loss over the whole train split, in evaluation mode.
+        train_loss: mean loss over the train split, or its probe, in evaluation mode.
         test_metric: the workload's metric over the test split.
     """
 
@@ -47,6 +48,7 @@ class Result(BaseModel):
         parameters: trainable parameters of the model.
         state_bytes: bytes in the tensors of `optimizer.state` when training ended.
         optimizer_step_seconds: median wall time of one optimizer step.
+        pictures: what the workload drew of the trained model; nothing if it diverged.
     """
 
     model_config = _FROZEN
@@ -55,6 +57,7 @@ class Result(BaseModel):
     parameters: int
     state_bytes: int
     optimizer_step_seconds: float
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def diverged(self) -> bool:

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from adamas.lab import optimizers, workloads
 from adamas.lab.data import Batch, Data
 from adamas.lab.errors import LabError
+from adamas.lab.pictures import Picture
 from adamas.lab.results import Point, Result
 from adamas.lab.spec import RunSpec
 from adamas.lab.workloads import Workload
@@ -130,18 +131,25 @@ def _reproducible() -> Iterator[None]:
 
 
 def _evaluate(workload: Workload, model: nn.Module, data: Data) -> tuple[float, float]:
-    """Loss over the whole train split and metric over the test split, in evaluation mode."""
+    """Loss over the train split (or its probe) and metric over the test split, in evaluation mode."""
     model.eval()
     with torch.no_grad():
-        values = workload.loss(model, data.train).item(), workload.metric(model, data.test)
+        loss = workload.loss(model, data.train if data.probe is None else data.probe)
+        values = loss.item(), workload.metric(model, data.test)
     model.train()
     return values
+
+
+def _pictures(spec: RunSpec, workload: Workload, model: nn.Module) -> tuple[Picture, ...]:
+    torch.manual_seed(stream_seed(spec.seed, "pictures"))
+    model.eval()
+    return tuple(workload.pictures(model, workload.data()))
 
 
 def _step(workload: Workload, model: nn.Module, optimizer: Optimizer, stream: Iterator[Batch], clock: Clock) -> None:
     start, cpu_start = perf_counter(), process_time()
     optimizer.zero_grad()
-    workload.loss(model, next(stream)).backward()
+    workload.training_loss(model, next(stream)).backward()
     before = perf_counter()
     optimizer.step()
     end = perf_counter()
@@ -195,14 +203,18 @@ def train(spec: RunSpec, stop: Callable[[], bool] = lambda: False) -> Result:
     points: list[Point] = []
     with _reproducible():
         model = initialized_model(workload, spec.seed)
-        optimizer = optimizers.build(spec.optimizer, spec.hyperparameters, model.parameters(), spec.engine)
+        parameters = workload.trainable(model)
+        optimizer = optimizers.build(spec.optimizer, spec.hyperparameters, parameters, spec.engine)
         for point in _training(spec, workload, model, optimizer, clock):
             points.append(point)
             if stop():
                 raise Stopped
+        state = state_bytes(optimizer)
+        pictures = _pictures(spec, workload, model) if math.isfinite(points[-1].train_loss) else ()
     return Result(
         points=tuple(points),
-        parameters=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-        state_bytes=state_bytes(optimizer),
+        parameters=sum(parameter.numel() for parameter in parameters),
+        state_bytes=state,
         optimizer_step_seconds=median(clock.optimizer_steps),
+        pictures=pictures,
     )

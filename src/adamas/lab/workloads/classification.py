@@ -1,16 +1,16 @@
 """What every classifier has in common: cross entropy as the loss, accuracy as the metric."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from adamas.lab.data import Batch, Data
+from adamas.lab.workloads.base import Base
 
 
-class Classification(ABC):
+class Classification(Base, ABC):
     """A workload whose batches are `(inputs, labels)` and whose model returns one logit per class."""
 
     title: ClassVar[str]
@@ -18,7 +18,6 @@ class Classification(ABC):
     steps: ClassVar[int]
     eval_every: ClassVar[int]
     target: ClassVar[float]
-    learning_rates: ClassVar[Mapping[str, float]] = {}
     metric_name: ClassVar[str] = "accuracy"
 
     @abstractmethod
