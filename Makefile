@@ -19,7 +19,7 @@ $(VENV)/.lab: pyproject.toml constraints.txt $(CSRC)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.lab
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,dev]'
 	touch $@
 
 demo: $(VENV)/.lab ## train real models with six optimizers, write report.html (2 minutes)
