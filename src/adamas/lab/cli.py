@@ -15,6 +15,7 @@ from adamas.lab.commands.compare import compare
 from adamas.lab.commands.demo import demo
 from adamas.lab.commands.options import DEBUG_KEY, Debug
 from adamas.lab.commands.report import report
+from adamas.lab.commands.reproduce import reproduce
 from adamas.lab.commands.run import run
 from adamas.lab.commands.tune import tune
 from adamas.lab.data.command import data_app
@@ -70,6 +71,6 @@ def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
         Console().print(ctx.get_help())
 
 
-for _command in (demo, run, compare, tune, report, bench):
+for _command in (demo, run, compare, tune, reproduce, report, bench):
     app.command()(_command)
 app.add_typer(data_app, name="data")
