@@ -71,8 +71,8 @@ function drawChart(chart) {
 }
 
 // What is folded away has no width to draw in; it is drawn when it is unfolded.
-function draw() {
-  for (const chart of charts) if (chart.element.offsetParent !== null) drawChart(chart);
+function draw(within = document) {
+  for (const chart of charts) if (within.contains(chart.element) && chart.element.offsetParent !== null) drawChart(chart);
 }
 
 for (const button of document.querySelectorAll(".legend button")) {
@@ -116,8 +116,8 @@ function paint(canvas) {
 }
 document.querySelectorAll(".strip canvas").forEach(paint);
 
-for (const details of document.querySelectorAll("details")) details.addEventListener("toggle", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+for (const details of document.querySelectorAll("details")) details.addEventListener("toggle", () => draw(details));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details:has(.parts)").forEach((details) => { details.open = true; });
   draw();

@@ -33,4 +33,5 @@ FIGURE = Figure(
         "The paper does not say whether AdaGrad's learning rate decays with 1/√t as well; both are run.",
         "The momentum of Nesterov is 0.9; the paper gives no value. Adam has its default betas.",
     ),
+    search_seeds=1,
 )

@@ -28,4 +28,5 @@ FIGURE = Figure(
         "No weight decay; the paper has some L2.",
         "AdaDelta is PyTorch's, with rho = 0.95; RMSProp has alpha 0.99, Nesterov a momentum of 0.9.",
     ),
+    search_seeds=1,
 )

@@ -37,4 +37,5 @@ FIGURE = Figure(
         "Dropout 0.25 before the last layer; the paper has it on the input and the large layer, and curves without it.",
         "No whitening of the input.",
     ),
+    search_seeds=1,
 )
