@@ -119,7 +119,7 @@ def state_bytes(optimizer: Optimizer) -> int:
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def reproducible() -> Iterator[None]:
     """One thread, as sums over several round differently; and the caller's random stream left as it was."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -201,7 +201,7 @@ def train(spec: RunSpec, stop: Callable[[], bool] = lambda: False) -> Result:
     workload = workloads.load(spec.workload)
     clock = Clock()
     points: list[Point] = []
-    with _reproducible():
+    with reproducible():
         model = initialized_model(workload, spec.seed)
         parameters = workload.trainable(model)
         optimizer = optimizers.build(spec.optimizer, spec.hyperparameters, parameters, spec.engine)
