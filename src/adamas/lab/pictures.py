@@ -3,7 +3,7 @@
 A picture is numbers and words, never a file: the report chooses how it looks, and escapes what it shows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -84,7 +84,7 @@ def matrix(values: Tensor | Sequence[Sequence[float]]) -> Rows:
     return _rounded(values, ".4g")
 
 
-def images(title: str, rows: dict[str, Tensor], caption: str = "") -> Picture:
+def images(title: str, rows: Mapping[str, Tensor], caption: str = "") -> Picture:
     """A gallery of grey images, one named row of `(count, height, width)` after the other.
 
     Values are clipped to [0, 1] and kept to two digits: a screen shows no more.
@@ -101,7 +101,7 @@ def images(title: str, rows: dict[str, Tensor], caption: str = "") -> Picture:
 def series(
     kind: Literal["lines", "bars"],
     title: str,
-    rows: dict[str, Sequence[float]],
+    rows: Mapping[str, Sequence[float]],
     columns: Sequence[str] = (),
     caption: str = "",
 ) -> Picture:

@@ -127,7 +127,7 @@ def state_bytes(optimizer: Optimizer) -> int:
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def reproducible() -> Iterator[None]:
     """One thread, as sums over several round differently; and the caller's random stream left as it was."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -271,7 +271,7 @@ def train(
         True
     """
     file = Checkpoint(checkpoint)
-    with _reproducible():
+    with reproducible():
         training = Training(spec)
         if file.restore(training):
             heard(training.points[-1])

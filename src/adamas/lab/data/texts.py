@@ -58,9 +58,8 @@ def pydoc() -> str:
 def bible() -> str:
     """The King James Bible, without the numbers of its verses."""
     source = places.files("bible")[0].read_text(encoding="utf-8")
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    [text] = [arg.value for call in calls for arg in call.args if isinstance(arg, ast.Constant)]
-    assert isinstance(text, str)
+    words = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    text = max((word for word in words if isinstance(word, str)), key=len)
     return re.sub(r"\b\d+\. ", "", text).strip()
 
 

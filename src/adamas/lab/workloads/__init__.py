@@ -25,8 +25,18 @@ from adamas.lab.pictures import Picture
 from adamas.lab.workloads.base import Base, checked_variant
 
 WORKLOADS: Mapping[str, str] = {
-    "cnn": "adamas.lab.workloads.cnn:DigitsCNN",
+    "logreg": "adamas.lab.workloads.logreg:LogisticRegression",
+    "bow": "adamas.lab.workloads.bow:Words",
+    "embed": "adamas.lab.workloads.embed:Embeddings",
     "mlp": "adamas.lab.workloads.mlp:DigitsMLP",
+    "cnn": "adamas.lab.workloads.cnn:DigitsCNN",
+    "autoencoder": "adamas.lab.workloads.autoencoder:Denoising",
+    "vae": "adamas.lab.workloads.vae:Variational",
+    "chargpt": "adamas.lab.workloads.chargpt:CharacterModel",
+    "mlm": "adamas.lab.workloads.mlm:MaskedModel",
+    "finetune": "adamas.lab.workloads.finetune:FineTuning",
+    "rbm": "adamas.lab.workloads.rbm:BernoulliRBM",
+    "dbn": "adamas.lab.workloads.dbn:DeepBelief",
 }
 """What the lab brings, by short name. Imported only when asked for."""
 

@@ -13,11 +13,11 @@ from adamas.lab.workloads.base import Base
 class Classification(Base, ABC):
     """A workload whose batches are `(inputs, labels)` and whose model returns one logit per class."""
 
-    title: ClassVar[str]
-    batch_size: ClassVar[int]
-    steps: ClassVar[int]
-    eval_every: ClassVar[int]
-    target: ClassVar[float]
+    title: str
+    batch_size: int
+    steps: int
+    eval_every: int
+    target: float
     metric_name: ClassVar[str] = "accuracy"
 
     @abstractmethod
