@@ -2,6 +2,7 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def browser():
 class Watched:
     """A page, and what it said and asked for since it was opened."""
 
-    page: object
+    page: Any
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 

@@ -18,17 +18,31 @@ def column(page, number):
 
 def lines(page, name):
     """How many lines of that name are drawn, in all charts together."""
-    drawn = f"{SHOWN}.flatMap(chart => chart._fullData)"
+    drawn = "[...document.querySelectorAll('.chart')].flatMap(chart => chart._fullData ?? [])"
     return page.evaluate(f"{drawn}.filter(trace => trace.name === '{name}' && trace.visible === true).length")
+
+
+def until(page, condition):
+    """Waits for a condition; the page's policy forbids it to evaluate text, which playwright's own waiting does."""
+    for _ in range(600):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never came true: {condition}")
+
+
+def draw_all(page):
+    """Unfolds and draws everything, as a reader does by scrolling and the page itself before it is printed."""
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    until(page, f"{SHOWN}.every(chart => chart.querySelector('.main-svg'))")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_quiet_and_offline(opened, report, scheme):
     watched = opened(report, color_scheme=scheme)
     page = watched.page
-    page.wait_for_function(f"{SHOWN}.every(chart => chart.querySelector('.main-svg'))")
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    page.wait_for_function(f"{SHOWN}.length > 20 && {SHOWN}.every(chart => chart.querySelector('.main-svg'))")
+    draw_all(page)
+    assert page.evaluate(f"{SHOWN}.length") > 20
     assert watched.errors == []
     assert watched.requests == [report.as_uri()]
     light = page.evaluate("getComputedStyle(document.body).backgroundColor").removeprefix("rgb(").removesuffix(")")
@@ -59,7 +73,7 @@ def test_a_table_sorts_by_click_and_by_keyboard(opened, report):
 
 def test_the_legend_hides_an_optimizer_everywhere(opened, report):
     page = opened(report).page
-    page.wait_for_function(f"{SHOWN}.every(chart => chart.querySelector('.main-svg'))")
+    draw_all(page)
     before, others = lines(page, "Adam"), lines(page, "AdamW")
     assert before >= 6  # loss, accuracy, dots and time on two workloads, sweeps and the profile
     button = page.locator(".legend button", has_text="Adam").first
@@ -72,6 +86,16 @@ def test_the_legend_hides_an_optimizer_everywhere(opened, report):
     page.keyboard.press("Enter")
     page.wait_for_timeout(50)
     assert lines(page, "Adam") == before
+
+
+def test_charts_are_drawn_when_they_come_near(opened, report):
+    page = opened(report).page
+    until(page, "document.querySelector('.chart .main-svg') !== null")
+    last = page.locator(".chart").last
+    assert last.locator(".main-svg").count() == 0
+    page.locator("details:has(.chart)").first.evaluate("details => { details.open = true; }")
+    page.locator("details .chart").first.scroll_into_view_if_needed()
+    until(page, "document.querySelector('details .chart .main-svg') !== null")
 
 
 def test_curves_change_between_steps_and_time(opened, report):
@@ -102,8 +126,7 @@ def test_images_are_drawn_pixel_by_pixel(opened, report):
 @pytest.mark.parametrize("width", [400, 1280])
 def test_nothing_is_wider_than_the_window(opened, report, width):
     page = opened(report, width=width).page
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    page.wait_for_function(f"{SHOWN}.every(chart => chart.querySelector('.main-svg'))")
+    draw_all(page)
     assert page.evaluate(OVERFLOW) == 0
     widths = page.evaluate(f"{SHOWN}.map(chart => chart.querySelector('.main-svg').getBoundingClientRect().width)")
     assert all(200 < each <= width for each in widths)
@@ -114,17 +137,15 @@ def test_nothing_is_wider_than_the_window(opened, report, width):
 def test_on_paper_there_are_no_buttons_and_all_charts(opened, report):
     page = opened(report, width=794).page
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    draw_all(page)
     assert not page.locator(".controls").is_visible()
     assert page.evaluate("document.querySelectorAll('details:not([open]):has(.chart)').length") == 0
-    page.wait_for_function(f"{SHOWN}.every(chart => chart.querySelector('.main-svg'))")
 
 
 def test_hostile_names_are_shown_and_never_run(opened, hostile_report, hostile):
     watched = opened(hostile_report)
     page = watched.page
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    page.wait_for_function(f"{SHOWN}.every(chart => chart.querySelector('.main-svg'))")
+    draw_all(page)
     page.mouse.move(300, 300)
     assert watched.errors == []
     assert watched.requests == [hostile_report.as_uri()]

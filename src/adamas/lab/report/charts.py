@@ -8,7 +8,7 @@ curves both horizontal axes, for the switch between them.
 import html
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from plotly import graph_objects
@@ -28,6 +28,23 @@ def label(optimizer: str) -> str:
 def finite(values: Sequence[float]) -> list[float | None]:
     """The values with gaps where they are not finite, as JSON has no word for that."""
     return [value if math.isfinite(value) else None for value in values]
+
+
+def log_axis(values: Iterable[float | None]) -> dict[str, Any]:
+    """A logarithmic axis, labelled at 1, 2 and 5 of every decade, or only at 1 where there are many.
+
+    Example:
+        >>> log_axis([0.1, 20.0, None])["dtick"], log_axis([1e-6, 1.0])["dtick"]
+        ('D2', 1)
+    """
+    positive = [value for value in values if value is not None and 0 < value < math.inf]
+    many = bool(positive) and max(positive) / min(positive) > 2000
+    return {"type": "log", "tickformat": "~g", "dtick": 1 if many else "D2"}
+
+
+def heights(figure: graph_objects.Figure) -> list[float | None]:
+    """All values that a figure's traces have upwards."""
+    return [value for trace in figure.data for value in trace.y]  # type: ignore[attr-defined]
 
 
 def plain(figure: graph_objects.Figure) -> Figure:
@@ -83,7 +100,7 @@ def loss_curves(summaries: Sequence[Summary]) -> Figure:
         yanchor="top",
         name="target",
     )
-    figure.update_yaxes(type="log", title="train loss", dtick=1, tickformat="~g")
+    figure.update_yaxes(log_axis(heights(figure)), title="train loss")
     figure.update_xaxes(title="step", showgrid=False)
     figure.update_layout(hovermode="x unified")
     return plain(figure)

@@ -70,10 +70,19 @@ function drawChart(chart) {
   Plotly.react(element, data, layout, { displayModeBar: false, responsive: true });
 }
 
-// What is folded away has no width to draw in; it is drawn when it is unfolded.
-function draw(within = document) {
-  for (const chart of charts) if (within.contains(chart.element) && chart.element.offsetParent !== null) drawChart(chart);
-}
+// A chart is drawn when it comes near the window, so that a long report opens at once; so is what was folded away.
+const near = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    near.unobserve(target);
+    const chart = charts.find(({ element }) => element === target);
+    chart.drawn = true;
+    drawChart(chart);
+  }
+}, { rootMargin: "800px" });
+charts.forEach(({ element }) => near.observe(element));
+
+const redraw = () => charts.filter(({ drawn }) => drawn).forEach(drawChart);
 
 for (const button of document.querySelectorAll(".legend button")) {
   button.addEventListener("click", () => {
@@ -82,7 +91,7 @@ for (const button of document.querySelectorAll(".legend button")) {
     hidden.set(scope, keys);
     if (!keys.delete(button.dataset.key)) keys.add(button.dataset.key);
     button.setAttribute("aria-pressed", String(!keys.has(button.dataset.key)));
-    draw();
+    redraw();
   });
 }
 
@@ -90,7 +99,7 @@ for (const button of document.querySelectorAll(".axis button")) {
   button.addEventListener("click", () => {
     axis = button.dataset.axis;
     for (const other of document.querySelectorAll(".axis button")) other.setAttribute("aria-pressed", String(other === button));
-    draw();
+    redraw();
   });
 }
 
@@ -116,10 +125,9 @@ function paint(canvas) {
 }
 document.querySelectorAll(".strip canvas").forEach(paint);
 
-for (const details of document.querySelectorAll("details")) details.addEventListener("toggle", () => draw(details));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details:has(.parts)").forEach((details) => { details.open = true; });
-  draw();
+  charts.forEach((chart) => { chart.drawn = true; });
+  redraw();
 });
-draw();

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from adamas.lab.analysis import Band
 from adamas.lab.budget import best_after
 from adamas.lab.report import palette
-from adamas.lab.report.charts import Figure, finite, label, plain
+from adamas.lab.report.charts import Figure, finite, heights, label, log_axis, plain
 from adamas.lab.report.sweeps import Trial, profile
 
 _LOG = {"type": "log", "tickformat": "~g", "dtick": 1}
@@ -59,7 +59,8 @@ def sensitivity(by_optimizer: Mapping[str, Sequence[Trial]]) -> Figure:
         )
     figure.update_xaxes(_LOG, showgrid=False)
     figure.update_xaxes(title="learning rate", row=2, col=1)
-    figure.update_yaxes(type="log", tickformat="~g", title="mean train loss", row=1, col=1)
+    losses = [trial.cost.median for trials in by_optimizer.values() for trial in trials]
+    figure.update_yaxes(log_axis(losses), title="mean train loss", row=1, col=1)
     figure.update_yaxes(title="diverged, %", range=[-8, 108], tickvals=[0, 100], row=2, col=1)
     return plain(figure)
 
@@ -84,7 +85,7 @@ def budget(by_optimizer: Mapping[str, Sequence[Trial]]) -> Figure:
             meta={"key": optimizer},
         )
     figure.update_xaxes(title="trials", dtick=1 if max(map(len, by_optimizer.values())) <= 20 else None, showgrid=False)
-    figure.update_yaxes(type="log", tickformat="~g", title="mean train loss of the best")
+    figure.update_yaxes(log_axis(heights(figure)), title="mean train loss of the best")
     return plain(figure)
 
 

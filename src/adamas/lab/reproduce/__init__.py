@@ -21,7 +21,7 @@ def load(name: str) -> Figure:
 
     Example:
         >>> load("fig1a").workload
-        'logreg'
+        'logreg@fashion'
     """
     if name not in FIGURES:
         close = get_close_matches(name, FIGURES, n=1)

@@ -10,11 +10,11 @@ from plotly.subplots import make_subplots
 
 from adamas.lab.analysis import Band
 from adamas.lab.report import palette
-from adamas.lab.report.charts import Figure, finite, plain
+from adamas.lab.report.charts import Figure, finite, heights, log_axis, plain
 from adamas.lab.report.sweep_charts import band_of
 from adamas.lab.reproduce.evidence import Cell, Curve, Evidence
 
-_LOG = {"type": "log", "tickformat": "~g"}
+_RATES = {"type": "log", "tickformat": "~g", "dtick": 1, "showgrid": False}
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def _over_steps(evidence: Evidence, values: Callable[[Curve], Sequence[Sequence[
 def costs(evidence: Evidence) -> Figure:
     """Train loss over epochs, every arm at its best learning rate."""
     figure = _over_steps(evidence, lambda curve: curve.costs)
-    figure.update_yaxes(_LOG, title="training cost")
+    figure.update_yaxes(log_axis(heights(figure)), title="training cost")
     return plain(figure)
 
 
@@ -73,8 +73,8 @@ def rates(evidence: Evidence) -> Figure:
         cells = [cell for cell in evidence.grid if cell.arm == curve.arm]
         bands = [Band.over(cell.average) for cell in cells]
         figure.add_traces(_line([cell.rate for cell in cells], bands, curve.label, chosen[curve.label], True))
-    figure.update_xaxes(_LOG, dtick=1, title="learning rate", showgrid=False)
-    figure.update_yaxes(_LOG, title="average cost")
+    figure.update_xaxes(_RATES, title="learning rate")
+    figure.update_yaxes(log_axis(heights(figure)), title="average cost")
     return plain(figure)
 
 
@@ -94,7 +94,7 @@ def panels(evidence: Evidence, values: Callable[[Cell], Sequence[float]]) -> Fig
             bands = [Band.over(min(value, worst) for value in values(cell)) for cell in cells]
             for trace in _line([cell.rate for cell in cells], bands, label, colour, True):
                 figure.add_trace(trace, row=1 + at // columns, col=1 + at % columns)
-    figure.update_xaxes(_LOG, dtick=1, showgrid=False)
+    figure.update_xaxes(_RATES)
     figure.update_xaxes(title="learning rate", row=2)
     figure.update_yaxes(title="training cost", col=1)
     figure.update_layout(margin={"l": 8, "r": 12, "t": 30, "b": 8})

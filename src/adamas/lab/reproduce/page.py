@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from adamas.lab import text
+from adamas.lab.analysis import Verdict
 from adamas.lab.report.page import Cell, Chart, Group, Page, Section, Table, render
 from adamas.lab.reproduce import charts
 from adamas.lab.reproduce.evidence import Evidence
+
+_SAID: dict[Verdict, str] = {"holds": "hold", "does not hold": "do not hold", "undecided": "are undecided"}
 
 _NOTES = (
     "A claim holds if it is so for every seed, and does not hold if for every seed it is not so; otherwise seeds "
@@ -33,9 +36,10 @@ def _verdicts(figures: Sequence[Evidence]) -> Section:
     )
     columns = ("claim", "figure", "verdict", "median (range) over seeds")
     found = [each.verdict for evidence in figures for each in evidence.judged]
-    counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys(found))
+    counted = [(found.count(verdict), said) for verdict, said in _SAID.items()]
+    counts = ", ".join(f"{count} {said}" for count, said in counted if count)
     table = Table("All claims", columns, rows, words=len(columns), wrap=True)
-    return Section("Verdicts", (table,), finding=f"{len(found)} claims: {counts}.")
+    return Section("Verdicts", (table,), finding=f"Of {len(found)} claims, {counts}.")
 
 
 def _rates_table(evidence: Evidence) -> Table:
@@ -76,7 +80,7 @@ def _drawn(evidence: Evidence) -> tuple[Table | Group, ...]:
 def _facts(evidence: Evidence) -> str:
     seeds = f"{evidence.seeds} seeds"
     if evidence.search_seeds:
-        seeds += f", learning rates chosen on {evidence.search_seeds} others"
+        seeds += f", learning rates chosen on {evidence.search_seeds} other{'' if evidence.search_seeds == 1 else 's'}"
     widened = f" ({evidence.widened} of them added, as a best one was an edge)" if evidence.widened else ""
     rates = ", ".join(f"{rate:g}" for rate in evidence.rates)
     return (
