@@ -15,10 +15,10 @@ FIGURE = Figure(
         Arm("adagrad", "AdaGrad, lr/√t", f"{OWN}:DecayedAdagrad"),
         Arm("adagrad-plain", "AdaGrad, constant lr", "adagrad"),
     ),
-    rates=(0.00316, 0.01, 0.0316, 0.1, 0.316, 1.0, 3.16),
-    epochs=3,
+    rates=(0.0316, 0.1, 0.316, 1.0, 3.16),
+    epochs=2,
     batch_size=128,
-    evaluations=36,
+    evaluations=24,
     claims=(
         Alike("adam", "nesterov", "Adam and Nesterov have the same cost"),
         Ahead("adam", "adagrad", "Adam is ahead of AdaGrad, which decays its learning rate too"),
@@ -31,7 +31,7 @@ FIGURE = Figure(
         "The figure does not survive a smaller set: a linear model separates 4,000 images of MNIST, so the cost goes "
         "towards zero, and there (30 epochs, 3 seeds, average costs) AdaGrad with a constant rate, 0.068, is ahead of "
         "Adam, 0.086, and Adam of Nesterov, 0.19.",
-        "3 epochs instead of 45: 1,404 steps instead of some 21,000.",
+        "2 epochs instead of 45: 936 steps instead of some 21,000.",
         "The paper does not say whether AdaGrad's learning rate decays with 1/√t as well; both are run.",
         "The momentum of Nesterov is 0.9; the paper gives no value. Adam has its default betas.",
         "The cost is measured on a fixed part of the training set; the paper does not say how it measures it.",

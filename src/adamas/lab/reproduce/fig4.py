@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import exp, isfinite, log
 from statistics import fmean
 
-from adamas.lab.analysis import fewer
+from adamas.lab.analysis import Verdict, fewer
 from adamas.lab.reproduce.claims import Measure, cost_at, shown
 from adamas.lab.reproduce.figure import OWN, Arm, Figure, Judgement, Outcome
 from adamas.lab.results import Run
@@ -105,9 +105,9 @@ class Growing:
     def judge(self, outcome: Outcome) -> Judgement:
         """Compares the harm at neighbouring values of beta2."""
         harms = {f"β2 = {beta2:g}": _harms(outcome, beta2) for beta2 in _BETA2}
-        steps = [fewer(low, high) for low, high in pairwise(harms.values())]
-        worst_first = ("does not hold", "undecided", "holds")
-        verdict = min(steps, key=worst_first.index)
+        steps: list[Verdict] = [fewer(low, high) for low, high in pairwise(harms.values())]
+        order: tuple[Verdict, ...] = ("does not hold", "undecided", "holds")
+        verdict = min(steps, key=order.index)
         reading = ", ".join(f"{name}: {shown(values)} times" for name, values in harms.items())
         return Judgement(verdict, reading, harms)
 
