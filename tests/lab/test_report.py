@@ -1,6 +1,5 @@
 import json
 import math
-import random
 from html.parser import HTMLParser
 
 import pytest
@@ -11,7 +10,7 @@ from adamas.lab.report.builder import build
 from adamas.lab.report.internals import parts
 from adamas.lab.report.page import Gallery
 from adamas.lab.report.pictures import part
-from adamas.lab.report.sweeps import compared, profile, trials
+from adamas.lab.report.sweeps import compared, trials
 
 HOSTILE = "</script><script>alert(1)</script><img src=http://example.com/x onerror=alert(2)>&\"'"
 COMMAND = "adamas demo"
@@ -158,22 +157,20 @@ def test_a_sweep_is_drawn_with_the_share_of_seeds_that_diverged(runs):
     assert "Score against tuning budget" in text
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_performance_profile_counts_the_workloads_within_a_factor(seed):
-    generator = random.Random(seed)
-    names, workloads = "abc", range(9)
-    costs = {name: {str(each): generator.choice([math.inf, *range(10, 100)]) for each in workloads} for name in names}
-    costs["a"]["8"] = costs["b"]["8"] = costs["c"]["8"] = math.inf
-    stairs = profile(costs)
-    for name in names:
-        for factor in (1.0, 1.3, 2.0, 5.0, 100.0):
-            within = sum(
-                math.isfinite(costs[name][str(each)])
-                and costs[name][str(each)] <= factor * min(other[str(each)] for other in costs.values()) * (1 + 1e-12)
-                for each in workloads
-            )
-            reached = [share for corner, share in stairs[name] if corner <= factor * (1 + 1e-12)]
-            assert reached[-1] == pytest.approx(within / len(workloads))
+def test_the_profile_of_two_workloads_is_a_staircase_of_shares(make_runs):
+    """On one workload Adam is there after one evaluation and SGD after two, on the other the other way round."""
+    fast, slow = [9.0, 0.1, 0.1, 0.1], [9.0, 9.0, 0.1, 0.1]
+    runs = [
+        at(run, 0, fast if (run.spec.optimizer == "adam") == (workload == "lab_workloads:Tiny") else slow)
+        for workload in ("lab_workloads:Tiny", "lab_workloads:Tuned")
+        for run in make_runs(workload, seeds=1)
+    ]
+    figures = [json.loads(script) for script in Page(build(runs, COMMAND)).scripts if script.startswith("{")]
+    [figure] = [each for each in figures if "factor of the fewest" in json.dumps(each)]
+    assert [(trace["name"], trace["x"], trace["y"]) for trace in figure["data"]] == [
+        ("SGD", [1.0, 2.0, 2.2], [50, 100, 100]),
+        ("Adam", [1.0, 2.0, 2.2], [50, 100, 100]),
+    ]
 
 
 def test_internals_are_one_row_a_tensor_and_what_is_missing_is_a_gap():

@@ -7,6 +7,7 @@ from adamas.lab import optimizers, text, workloads
 from adamas.lab.analysis import Standing, Summary, standings, summarize
 from adamas.lab.claims import judge
 from adamas.lab.environment import Environment
+from adamas.lab.profiles import profiles
 from adamas.lab.report import charts, internals, palette, pictures, summary, sweep_charts
 from adamas.lab.report.page import Cell, Chart, Group, Page, Section, Table, render
 from adamas.lab.report.sweeps import Trial, compared, trials
@@ -47,7 +48,8 @@ _SWEEP_NOTES = (
 
 _PROFILE_NOTE = (
     "A performance profile (Dolan and Moré 2002) says on how many workloads an optimizer needs no more than so many "
-    "times the steps of the best one there: the higher and the further left, the better."
+    "times the steps of the best one there: the higher and the further left, the better. The score is its mean over "
+    "factors from 1 to 4."
 )
 
 
@@ -153,13 +155,18 @@ def _section(name: str, summaries: Sequence[Summary], by_optimizer: Mapping[str,
     )
 
 
-def _profile(by_workload: Mapping[str, Sequence[Summary]]) -> Section:
-    costs: dict[str, dict[str, float]] = {}
-    for workload, summaries in by_workload.items():
-        for each in summaries:
-            costs.setdefault(each.optimizer, {})[workload] = each.first.median
-    chart = Chart("Share of workloads within a factor of the best", sweep_charts.profiles(costs), height=320)
-    return Section("Across workloads", (Group((chart,)),), finding=_PROFILE_NOTE)
+def _across(summaries: Sequence[Summary]) -> list[Section]:
+    """Performance profiles, where there are several workloads and an optimizer that was run on all of them."""
+    found = profiles(summaries) if len({each.workload for each in summaries}) > 1 else []
+    if not found:
+        return []
+    rows = tuple(
+        (Cell(optimizers.entry(each.optimizer).label, colour=palette.colour(each.optimizer)), Cell(f"{each.score:.3f}"))
+        for each in found
+    )
+    chart = Chart("Share of workloads within a factor of the best", sweep_charts.profiles(found), height=320)
+    table = Table("Scores", ("optimizer", "score"), rows)
+    return [Section("Across workloads", (Group((chart,)), table), finding=_PROFILE_NOTE)]
 
 
 def environments(runs: Sequence[Run]) -> list[Environment]:
@@ -207,7 +214,7 @@ def build(runs: Sequence[Run], command: str) -> str:
         sections=(
             _verdicts(by_workload),
             *sections,
-            *([_profile(by_workload)] if len(by_workload) > 1 else []),
+            *_across(summaries),
         ),
         notes=(*NOTES, *(_SWEEP_NOTES if swept else ())),
         command=command,

@@ -8,9 +8,10 @@ from plotly.subplots import make_subplots
 
 from adamas.lab.analysis import Band
 from adamas.lab.budget import best_after
+from adamas.lab.profiles import Profile
 from adamas.lab.report import palette
 from adamas.lab.report.charts import Figure, finite, heights, label, log_axis, plain
-from adamas.lab.report.sweeps import Trial, profile
+from adamas.lab.report.sweeps import Trial
 
 _LOG = {"type": "log", "tickformat": "~g", "dtick": 1}
 
@@ -89,21 +90,26 @@ def budget(by_optimizer: Mapping[str, Sequence[Trial]]) -> Figure:
     return plain(figure)
 
 
-def profiles(costs: Mapping[str, Mapping[str, float]]) -> Figure:
+def profiles(found: Sequence[Profile]) -> Figure:
     """Share of workloads on which an optimizer is within a factor of the best, over that factor."""
-    stairs = profile(costs)
-    end = max([corner for each in stairs.values() for corner, _ in each] + [2.0]) * 1.1
     figure = graph_objects.Figure()
-    for optimizer, corners in stairs.items():
-        shares = [100 * share for _, share in corners]
+    ratios = [ratio for each in found for ratio in each.ratios.values() if math.isfinite(ratio)]
+    end = 1.1 * max([2.0, *ratios])
+    for each in found:
+        corners = sorted({1.0, *(ratio for ratio in each.ratios.values() if math.isfinite(ratio)), end})
         figure.add_scatter(
-            x=[*(corner for corner, _ in corners), end],
-            y=[*shares, shares[-1]],
-            name=label(optimizer),
+            x=corners,
+            y=[100 * each.share(corner) for corner in corners],
+            name=label(each.optimizer),
             mode="lines",
-            line={"color": palette.colour(optimizer), "width": 2, "dash": palette.dash(optimizer), "shape": "hv"},
+            line={
+                "color": palette.colour(each.optimizer),
+                "width": 2,
+                "dash": palette.dash(each.optimizer),
+                "shape": "hv",
+            },
             hovertemplate="%{fullData.name}: %{y:.0f} % within %{x:.2f} times<extra></extra>",
-            meta={"key": optimizer},
+            meta={"key": each.optimizer},
         )
     figure.update_xaxes(type="log", title="factor of the fewest steps to the target", showgrid=False, dtick="D2")
     figure.update_yaxes(title="workloads, %", range=[-3, 103])

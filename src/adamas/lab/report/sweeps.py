@@ -1,7 +1,7 @@
-"""What runs at several settings say: which to compare, how sensitive an optimizer is, how often it wins."""
+"""What runs at several settings say: which to compare, and how they differ."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -84,27 +84,3 @@ def compared(runs: Sequence[Run]) -> list[Run]:
         [options] = trials(paired).values()
         best += min(options, key=lambda trial: trial.score).runs
     return best
-
-
-def profile(costs: Mapping[str, Mapping[str, float]]) -> dict[str, list[tuple[float, float]]]:
-    """Performance profiles (Dolan and More 2002): how often an optimizer is within a factor of the best.
-
-    Args:
-        costs: by optimizer and workload, steps to the target; infinite where it was missed. A workload that
-            every optimizer missed counts for none of them.
-
-    Returns:
-        By optimizer, the corners of a staircase: a factor, and the share of workloads won within it.
-
-    Example:
-        >>> profile({"a": {"x": 10, "y": 40}, "b": {"x": 20, "y": 20}})
-        {'a': [(1.0, 0.5), (2.0, 1.0)], 'b': [(1.0, 0.5), (2.0, 1.0)]}
-    """
-    names = list(dict.fromkeys(workload for each in costs.values() for workload in each))
-    best = {name: min(each.get(name, math.inf) for each in costs.values()) for name in names}
-    stairs = {}
-    for optimizer, each in costs.items():
-        factors = [each.get(name, math.inf) / best[name] if math.isfinite(best[name]) else math.inf for name in names]
-        corners = sorted({1.0, *(factor for factor in factors if math.isfinite(factor))})
-        stairs[optimizer] = [(corner, sum(factor <= corner for factor in factors) / len(names)) for corner in corners]
-    return stairs
