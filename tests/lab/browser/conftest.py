@@ -50,6 +50,7 @@ def opened(browser):
     def show(path, width=1280, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
+        context.set_default_timeout(120_000)  # a busy machine is slow, and that is no failure
         watched = Watched(context.new_page())
         watched.page.on("console", lambda message: watched.errors.append(message.text))
         watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
