@@ -17,6 +17,7 @@ from adamas.lab.data.command import data_app
 from adamas.lab.demo import demo as run_demo
 from adamas.lab.errors import LabError, first_line
 from adamas.lab.tune import tune as run_tune
+from adamas.lab.workloads.command import list_workloads
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -175,4 +176,5 @@ def tune(
 
 
 app.command()(bench)
+app.command("workloads")(list_workloads)
 app.add_typer(data_app, name="data")

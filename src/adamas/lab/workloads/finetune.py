@@ -1,6 +1,7 @@
 """Fine-tuning a pretrained transformer: all of it, its head, by LoRA, or by bottleneck adapters."""
 
 import copy
+import warnings
 from functools import cache
 from typing import ClassVar
 
@@ -56,7 +57,10 @@ def adapt(model: TextClassifier, method: str) -> None:
         from peft import LoraConfig, get_peft_model
 
         config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=["query", "value"])
-        model.encoder = get_peft_model(encoder, config)
+        with warnings.catch_warnings():
+            # peft 0.21 asks transformers 5.24 for a property by its old name.
+            warnings.simplefilter("ignore", FutureWarning)
+            model.encoder = get_peft_model(encoder, config)
     elif method == "adapter":
         width = encoder.config.hidden_size
         for layer in encoder.encoder.layer:
@@ -91,7 +95,7 @@ class FineTuning(Classification):
     def data(self) -> Data:
         """Rows of tokens, and their classes; with MiniLM, fewer to evaluate on."""
         corpus = self.corpus()
-        data = halves(corpus, padded(_pretrained(self.large)[1], corpus.texts, self.length), labels(corpus))
+        data = halves(corpus, padded(pretrained(self.large)[1], corpus.texts, self.length), labels(corpus))
         probe, test = (200, 400) if self.large else (400, len(data.test[0]))
         return Data(
             train=data.train,
@@ -101,7 +105,7 @@ class FineTuning(Classification):
 
     def model(self) -> nn.Module:
         """The pretrained encoder with a new head and, if the method has them, new layers inside."""
-        model = TextClassifier(copy.deepcopy(_pretrained(self.large)[0]), len(self.corpus().classes))
+        model = TextClassifier(copy.deepcopy(pretrained(self.large)[0]), len(self.corpus().classes))
         adapt(model, self.method)
         return model
 
@@ -125,7 +129,7 @@ class FineTuning(Classification):
 
 
 @cache
-def _pretrained(large: bool) -> tuple[BertModel, Tokenizer]:
+def pretrained(large: bool) -> tuple[BertModel, Tokenizer]:
     """The encoder, to be copied before it is changed, and its tokenizer."""
     # Only the first call draws random numbers, and what the caller draws must not depend on that.
     with torch.random.fork_rng(devices=[]):
