@@ -148,7 +148,7 @@ def test_persistent_chains_go_on():
 
 def sklearns(seed, epochs, rate):
     # Whole batches: in a shorter one, scikit-learn 1.9 weighs all its chains against fewer images.
-    images = workloads.load("rbm").data().train[0][: 22 * 64].numpy()
+    images = workloads.load("rbm").data().train[0][: BATCHES * 64].numpy()
     with threadpool_limits(1):
         machine = BernoulliRBM(64, learning_rate=rate, batch_size=64, n_iter=epochs, random_state=seed).fit(images)
     ours = RBM(64, 64)
@@ -159,15 +159,32 @@ def sklearns(seed, epochs, rate):
         return ours.pseudo_likelihood(workloads.load("rbm").data().test[0]).item()
 
 
-def test_sgd_trains_as_well_as_sklearns_machine_and_adam_better():
-    """Persistent chains, 64 hidden units, 10 epochs; the same pseudo-likelihood judges all three."""
-    steps = 10 * 22
-    peer = [sklearns(seed, 10, rate=0.1) for seed in range(3)]
-    sgd = [trained("rbm@pcd", "sgd", lr=0.1, seed=seed, steps=steps).points[-1].test_metric for seed in range(3)]
-    adam = [trained("rbm@pcd", "adam", lr=0.01, seed=seed, steps=steps).points[-1].test_metric for seed in range(2)]
-    print(peer, sgd, adam)
-    assert abs(sum(sgd) - sum(peer)) / 3 < 0.5
-    assert min(adam) > max(sgd)
+EPOCHS, BATCHES = 10, 22
+
+
+def likelihoods(variant, optimizer, rate, seeds):
+    return [
+        trained(f"rbm@{variant}", optimizer, lr=rate, seed=seed, steps=EPOCHS * BATCHES).points[-1].test_metric
+        for seed in range(seeds)
+    ]
+
+
+def test_sgd_trains_as_well_as_sklearns_machine():
+    """Persistent chains, 64 hidden units, 10 epochs; the same exact pseudo-likelihood judges both."""
+    peer = [sklearns(seed, EPOCHS, rate=0.1) for seed in range(3)]
+    ours = likelihoods("pcd", "sgd", 0.1, seeds=3)
+    # Means of three; the spread over seeds is about 0.1 for either.
+    assert abs(sum(ours) - sum(peer)) / 3 < 0.3
+
+
+def test_adams_verdict_depends_on_the_chains():
+    """Each optimizer at its best rate of a grid, over the same 10 epochs.
+
+    From the data Adam is ahead of SGD. With persistent chains it is behind: its steps are too large for the
+    chains to follow.
+    """
+    assert min(likelihoods("cd1", "adam", 0.05, seeds=2)) > max(likelihoods("cd1", "sgd", 1.0, seeds=2))
+    assert max(likelihoods("pcd", "adam", 0.05, seeds=2)) < min(likelihoods("pcd", "sgd", 1.0, seeds=2))
 
 
 def test_a_machine_tells_images_from_shuffled_ones():

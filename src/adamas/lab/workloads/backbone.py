@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import BertForMaskedLM, BertModel
+from transformers import BertConfig, BertForMaskedLM, BertModel
 
 import adamas
 from adamas.lab import workloads
@@ -78,4 +79,8 @@ def minilm() -> tuple[BertModel, Tokenizer]:
     made = Tokenizer.from_file(str(folder / "tokenizer.json"))
     made.no_padding()
     made.no_truncation()
-    return BertModel.from_pretrained(folder, local_files_only=True, add_pooling_layer=False), made
+    model = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
+    weights = load_file(folder / "model.safetensors")
+    # The file also has what BERT uses to classify, and a list of positions that transformers no longer keeps.
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    return model, made

@@ -96,7 +96,7 @@ class FineTuning(Classification):
         """Rows of tokens, and their classes; with MiniLM, fewer to evaluate on."""
         corpus = self.corpus()
         data = halves(corpus, padded(pretrained(self.large)[1], corpus.texts, self.length), labels(corpus))
-        probe, test = (200, 400) if self.large else (400, len(data.test[0]))
+        probe, test = (100, 200) if self.large else (400, len(data.test[0]))
         return Data(
             train=data.train,
             test=tuple(part[:test] for part in data.test),
