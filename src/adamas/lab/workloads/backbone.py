@@ -19,7 +19,7 @@ from adamas.lab.workloads.mlm import bert_config
 from adamas.lab.workloads.tokens import tokenizer
 
 PRETRAINING_STEPS = 1000
-"""Steps of the lab's own encoder, about a minute; it is kept in the cache of the data sets."""
+"""Steps of the lab's own encoder, a minute or two; it is kept in the cache of the data sets."""
 
 
 def own(steps: int | None = None) -> tuple[BertModel, Tokenizer]:

@@ -36,7 +36,7 @@ def listing() -> Table:
             # One whose library is missing must not hide the others.
             table.add_row(name, f"[red]{escape(str(error))}[/]", "")
             continue
-        table.add_row(name, escape(workload.title), escape(", ".join(getattr(workload, "variants", ()))))
+        table.add_row(name, escape(workload.title), escape(", ".join(workload.variants)))
     return table
 
 
@@ -61,7 +61,7 @@ def describe(name: str) -> Table:
         "budget": f"{workload.steps:,} steps of {workload.batch_size}, evaluated every {workload.eval_every}",
         "target": f"train loss {workload.target:g}; metric: {workload.metric_name}",
         "learning rates": rates or "the optimizers' defaults: none is tuned for it",
-        "variants": ", ".join(getattr(workload, "variants", ())) or "none",
+        "variants": ", ".join(workload.variants) or "none",
     }
     table = Table(show_header=False, box=None)
     for key, value in rows.items():

@@ -47,7 +47,7 @@ class DeepBelief(Classification):
     batch_size = 64
     steps = 600
     eval_every = 20
-    target = 0.02
+    target = 0.05
 
     def __init__(self, variant: str = ""):
         super().__init__(variant)
