@@ -20,6 +20,7 @@ from adamas.lab.commands.run import run
 from adamas.lab.commands.tune import tune
 from adamas.lab.data.command import data_app
 from adamas.lab.errors import LabError, first_line
+from adamas.lab.workloads.command import list_workloads
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -73,4 +74,5 @@ def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
 
 for _command in (demo, run, compare, tune, reproduce, report, bench):
     app.command()(_command)
+app.command("workloads")(list_workloads)
 app.add_typer(data_app, name="data")

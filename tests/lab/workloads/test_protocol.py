@@ -5,8 +5,10 @@ from importlib import import_module
 import pytest
 import torch
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from adamas.lab import workloads
+from adamas.lab.cli import app
 from adamas.lab.compare import spec
 from adamas.lab.data import digits
 from adamas.lab.environment import environment
@@ -138,3 +140,27 @@ def test_what_diverged_can_be_drawn_and_kept():
 
 def test_images_are_clipped():
     assert images("x", {"a": torch.tensor([[[-1.0, 0.256, 2.0]]])}).values == (((0.0, 0.26, 1.0),),)
+
+
+def test_the_command_lists_and_describes(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = CliRunner().invoke(app, ["workloads"])
+    assert listed.exit_code == 0
+    assert all(f" {name} " in listed.stdout for name in workloads.WORKLOADS)
+    described = CliRunner().invoke(app, ["workloads", f"{HERE}:HeadOnly"])
+    assert described.exit_code == 0
+    for word in ("610 parameters, 90 of them trained", "1,438 to train on", "12 steps of 32"):
+        assert word in described.stdout
+    wrong = CliRunner().invoke(app, ["workloads", "mlp@rleu"])
+    assert wrong.exit_code == 1
+    assert "did you mean 'relu'" in wrong.stderr
+
+
+@pytest.mark.parametrize("name", list(workloads.WORKLOADS))
+def test_every_variant_is_made_and_has_a_title_of_its_own(name):
+    names = workloads.load(name).variants
+    variants = [workloads.load(f"{name}@{variant}") for variant in names]
+    assert len({workload.title for workload in variants}) == len(variants) >= 2
+    assert len({workloads.digest(f"{name}@{variant}") for variant in names}) == len(variants)
+    assert variants[0].title == workloads.load(name).title
+    assert all(workload.steps % workload.eval_every == 0 for workload in variants)

@@ -45,6 +45,11 @@ class Workload(Protocol):
     """What the lab asks of a workload. Instances are never changed."""
 
     @property
+    def variants(self) -> tuple[str, ...]:
+        """What may follow `@` in its name, the default first."""
+        ...
+
+    @property
     def title(self) -> str:
         """One line for tables and charts: the data, the model, its size."""
         ...
@@ -150,7 +155,7 @@ def load(name: str) -> Workload:
     base, _, variant = name.partition("@")
     found = _workload_class(base)
     # A class without variants need not take an argument.
-    return found(checked_variant(found, variant)) if variant or getattr(found, "variants", ()) else found()
+    return found(checked_variant(found, variant)) if variant or found.variants else found()
 
 
 def digest(name: str) -> str:

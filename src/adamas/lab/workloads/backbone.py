@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import BertForMaskedLM, BertModel
+from transformers import BertConfig, BertForMaskedLM, BertModel
 
 import adamas
 from adamas.lab import workloads
@@ -18,16 +19,17 @@ from adamas.lab.workloads.mlm import bert_config
 from adamas.lab.workloads.tokens import tokenizer
 
 PRETRAINING_STEPS = 1000
-"""Steps of the lab's own encoder, about a minute; it is kept in the cache of the data sets."""
+"""Steps of the lab's own encoder, a minute or two; it is kept in the cache of the data sets."""
 
 
-def own(steps: int = PRETRAINING_STEPS) -> tuple[BertModel, Tokenizer]:
+def own(steps: int | None = None) -> tuple[BertModel, Tokenizer]:
     """The encoder of `mlm`, pretrained with AdamW: from the cache, or now.
 
     Args:
-        steps: training steps.
+        steps: training steps; `PRETRAINING_STEPS` by default.
     """
-    path = _kept_at(steps)
+    steps = PRETRAINING_STEPS if steps is None else steps
+    path = kept_at(steps)
     model = BertForMaskedLM(bert_config())
     if not path.exists():
         _keep(_pretrained(steps), path)
@@ -35,7 +37,7 @@ def own(steps: int = PRETRAINING_STEPS) -> tuple[BertModel, Tokenizer]:
     return model.bert, tokenizer("pydoc")
 
 
-def _kept_at(steps: int) -> Path:
+def kept_at(steps: int) -> Path:
     """A file whose name changes with all that decides the weights: code, text, versions, steps."""
     text = workloads.load("mlm").data().train[0]
     decides = f"{workloads.digest('mlm')} {steps} {adamas.__version__} {torch.__version__}".encode()
@@ -48,7 +50,7 @@ def _pretrained(steps: int) -> dict[str, torch.Tensor]:
     workload = workloads.load("mlm")
     with reproducible():
         model = initialized_model(workload, seed=0)
-        optimizer = adamas.AdamW(workload.trainable(model), lr=0.003, engine="reference")
+        optimizer = adamas.AdamW(workload.trainable(model), lr=0.005, engine="reference")
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
         stream = batches(workload.data().train, workload.batch_size, seed=0)
         for step in range(steps):
@@ -77,4 +79,8 @@ def minilm() -> tuple[BertModel, Tokenizer]:
     made = Tokenizer.from_file(str(folder / "tokenizer.json"))
     made.no_padding()
     made.no_truncation()
-    return BertModel.from_pretrained(folder, local_files_only=True, add_pooling_layer=False), made
+    model = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
+    weights = load_file(folder / "model.safetensors")
+    # The file also has what BERT uses to classify, and a list of positions that transformers no longer keeps.
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    return model, made

@@ -2,7 +2,6 @@
 
 import math
 from functools import cache
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -84,11 +83,10 @@ class CharacterModel(Base):
 
     variants = ("pydoc", "bible")
     batch_size = 32
-    steps = 700
+    steps = 600
     eval_every = 50
     target = 2.6
     metric_name = "accuracy of the next character"
-    learning_rates: ClassVar[dict[str, float]] = {}
 
     def __init__(self, variant: str = ""):
         super().__init__(variant)

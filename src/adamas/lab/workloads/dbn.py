@@ -16,7 +16,10 @@ from adamas.lab.workloads.pixels import gallery, image_data, stretched
 WIDTHS = (128, 128, 128)
 """Units of the hidden layers."""
 
-_EPOCHS, _BATCH = 30, 64
+EPOCHS = 30
+"""Rounds over the images in which each machine is trained."""
+
+_BATCH = 64
 _IMAGES = 4000
 """Most images a machine is trained on: pretraining takes seconds."""
 
@@ -26,7 +29,7 @@ def pretrained(visible: Tensor, hidden: int) -> RBM:
     machine = RBM(visible.shape[1], hidden)
     # The reference engine: the fine-tuning of every engine must start at the same bits.
     optimizer = adamas.Adam(machine.parameters(), lr=0.01, engine="reference")
-    for _ in range(_EPOCHS):
+    for _ in range(EPOCHS):
         for chosen in torch.randperm(len(visible)).split(_BATCH):
             optimizer.zero_grad()
             machine.contrast(torch.bernoulli(visible[chosen]), steps=1).backward()
@@ -44,7 +47,7 @@ class DeepBelief(Classification):
     batch_size = 64
     steps = 600
     eval_every = 20
-    target = 0.02
+    target = 0.05
 
     def __init__(self, variant: str = ""):
         super().__init__(variant)

@@ -37,7 +37,7 @@ class Embeddings(Classification):
     batch_size = 64
     steps = 600
     eval_every = 30
-    target = 0.1
+    target = 0.05
 
     def __init__(self, variant: str = ""):
         super().__init__(variant)

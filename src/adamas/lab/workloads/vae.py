@@ -46,7 +46,7 @@ class Variational(Base):
     batch_size = 64
     steps = 1500
     eval_every = 50
-    target = 21.0
+    target = 24.5
     metric_name = "lower bound of the log-likelihood in nats"
     metric_format: ClassVar[str] = ".2f"
 
