@@ -1,6 +1,8 @@
+import html
 import json
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -327,3 +329,19 @@ def test_reproduce_writes_the_same_evidence_twice(tmp_path, monkeypatch):
     page = (tmp_path / "first" / "index.html").read_text("utf-8")
     assert evidence.judged[0].reading in page.replace("&#39;", "'")
     assert "It is tiny." in page
+
+
+EVIDENCE = sorted((Path(__file__).parents[2] / "docs" / "evidence").glob("*.json"))
+
+
+@pytest.mark.parametrize("file", EVIDENCE, ids=lambda file: file.stem)
+def test_the_evidence_in_the_docs_is_of_the_figures_in_the_code(file):
+    evidence = Evidence.model_validate_json(file.read_text("utf-8"))
+    figure = reproduce.load(evidence.figure)
+    assert evidence.figure == file.stem
+    assert [each.claim for each in evidence.judged] == [claim.sentence for claim in figure.claims]
+    assert evidence.deviations == figure.deviations
+    assert (evidence.epochs, evidence.seeds, evidence.batch_size) == (figure.epochs, figure.seeds, figure.batch_size)
+    assert set(figure.rates) <= set(evidence.rates)
+    page = (file.parent / "index.html").read_text("utf-8")
+    assert all(html.escape(each.reading, quote=False) in page for each in evidence.judged)
