@@ -82,10 +82,9 @@ def panels(evidence: Evidence, values: Callable[[Cell], Sequence[float]]) -> Fig
     """Cost over learning rates, a panel for each setting; what diverged counts as much as the untrained model."""
     names = list(dict.fromkeys(cell.panel for cell in evidence.grid))
     columns = math.ceil(len(names) / 2)
-    titles = [html.escape(name) for name in names]
-    figure = make_subplots(
-        2, columns, True, True, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.12
-    )
+    # Two lines, so that three panels fit a telephone.
+    titles = [html.escape(name).replace(", ", "<br>") for name in names]
+    figure = make_subplots(2, columns, True, True, subplot_titles=titles, horizontal_spacing=0.03, vertical_spacing=0.2)
     chosen = colours([cell.label for cell in evidence.grid])
     worst = median(evidence.untrained)
     for at, name in enumerate(names):
@@ -97,7 +96,7 @@ def panels(evidence: Evidence, values: Callable[[Cell], Sequence[float]]) -> Fig
     figure.update_xaxes(_RATES)
     figure.update_xaxes(title="learning rate", row=2)
     figure.update_yaxes(title="training cost", col=1)
-    figure.update_layout(margin={"l": 8, "r": 12, "t": 30, "b": 8})
+    figure.update_layout(margin={"l": 8, "r": 12, "t": 44, "b": 8})
     return plain(figure)
 
 
