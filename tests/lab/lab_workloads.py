@@ -1,6 +1,8 @@
 """Workloads for the tests, found by name as a user's own are: `lab_workloads:Class`."""
 
 import os
+import time
+from multiprocessing import parent_process
 from typing import ClassVar
 
 import torch
@@ -59,3 +61,15 @@ class Endless(Tiny):
 class Hostile(Tiny):
     title = "</script><script>alert(1)</script><img src=http://example.com/x onerror=alert(2)>"
     metric_name = "<b>accuracy</b>"
+
+
+class Slow(Tiny):
+    """Long enough for a checkpoint to be written in the middle."""
+
+    steps = 130
+    eval_every = 50
+
+    def loss(self, model, batch):
+        if model.training and parent_process() is not None:
+            time.sleep(0.03)
+        return super().loss(model, batch)

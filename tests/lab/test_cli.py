@@ -175,7 +175,7 @@ def test_interrupted_it_keeps_finished_runs_and_leaves_no_worker(tmp_path, how):
     finally:
         process.kill()
     assert wait_until(lambda: not any(map(alive, workers)), 10)
-    [file] = tmp_path.iterdir()
+    [file] = tmp_path.glob("*.json")
     Run.model_validate_json(file.read_text())
     if how == signal.SIGINT:
         assert process.returncode == 130

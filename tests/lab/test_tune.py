@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from adamas.lab.tune import calibrated_target, next_rate, score, search
+from adamas.lab.tune import next_rate, score, search, worth
 
 
 @pytest.mark.parametrize("trials", [3, 5, 9])
@@ -35,9 +35,14 @@ def test_diverged_runs_score_worst(make_runs):
     assert score(run.model_copy(update={"result": result})) == math.inf
 
 
-def test_the_target_is_reached_by_half_of_the_optimizers_at_half_of_the_budget(make_runs):
-    names = ("sgd", "momentum", "adam")
-    runs = {name: make_runs(optimizers=(name,), seeds=1) for name in names}
-    target = calibrated_target(runs)
-    middles = sorted(run.result.points[2].train_loss for [run] in runs.values())
-    assert target == pytest.approx(middles[1], rel=0.05)
+def test_a_setting_that_diverges_is_worth_as_much_as_not_training(make_runs):
+    runs = make_runs(optimizers=("sgd",), seeds=3)
+    start = math.log(runs[0].result.points[0].train_loss)
+    assert worth(runs) < start
+    broken = []
+    for run in runs:
+        last = run.result.points[-1].model_copy(update={"train_loss": math.inf})
+        result = run.result.model_copy(update={"points": (*run.result.points[:-1], last)})
+        broken.append(run.model_copy(update={"result": result}))
+    assert worth(broken) == pytest.approx(start, rel=0.05)
+    assert worth([*runs[:2], broken[2]]) < start

@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 
-_NEEDED = ("typer", "rich", "plotly", "jinja2", "pydantic", "numpy", "sklearn")
+_NEEDED = ("typer", "rich", "plotly", "jinja2", "pydantic", "numpy", "sklearn", "scipy", "optuna")
 
 
 def main() -> None:

@@ -1,18 +1,24 @@
 """The catalogue: short name -> optimizer class, its fixed settings and a default learning rate.
 
 Adding an optimizer is one row here; a hyper-parameter that a row doesn't mention has the class's default.
+Optimizers of other packages need no row: `package.module:Class?key=value&key=value`, see `peers`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from inspect import signature
+from types import MappingProxyType
+from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 import adamas
-from adamas.lab.errors import LabError
-from adamas.lab.spec import Value
+from adamas.lab import peers
+from adamas.lab.errors import LabError, first_line
+from adamas.lab.spec import Settings, Value
 
 
 @dataclass(frozen=True)
@@ -53,40 +59,94 @@ CATALOGUE: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
 
 def entry(name: str) -> Entry:
-    """Looks an optimizer up.
+    """Looks an optimizer up, in the catalogue or, by its import string, wherever Python finds it.
 
     Raises:
-        LabError: the catalogue has no such name.
+        LabError: the catalogue has no such name, or the class can't be imported.
 
     Example:
         >>> entry("rmsprop").label
         'RMSProp'
+        >>> entry("torch.optim:NAdam?momentum_decay=0.01").settings
+        {'momentum_decay': 0.01}
     """
+    if ":" in name:
+        peer = peers.load(name)
+        return Entry(name, peer.label, peer.factory, peer.lr, peer.settings)
     if name not in CATALOGUE:
         close = get_close_matches(name, CATALOGUE, n=1)
-        remedy = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(CATALOGUE)}"
-        raise LabError(f"no optimizer is called {name!r}", remedy)
+        known = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(CATALOGUE)}"
+        raise LabError(f"no optimizer is called {name!r}", f"{known} (or another's, as package.module:Class)")
     return CATALOGUE[name]
 
 
-def hyperparameters(name: str, lr: float | None = None) -> dict[str, Value]:
+def hyperparameters(name: str, lr: float | None = None, changed: Settings = MappingProxyType({})) -> dict[str, Value]:
     """Everything that is passed to the optimizer's class besides the parameters.
+
+    Args:
+        name: the optimizer.
+        lr: learning rate; by default the entry's.
+        changed: keywords of its class that are to differ.
 
     Example:
         >>> hyperparameters("momentum", lr=0.05)
         {'lr': 0.05, 'momentum': 0.9}
+        >>> hyperparameters("momentum", changed={"momentum": 0.8})
+        {'lr': 0.03, 'momentum': 0.8}
     """
     chosen = entry(name)
-    return {"lr": chosen.lr if lr is None else lr, **chosen.settings}
+    return {"lr": chosen.lr if lr is None else lr, **chosen.settings, **changed}
 
 
-def build(name: str, values: Mapping[str, Value], parameters: Iterable[Tensor], engine: str) -> Optimizer:
+def accepts(name: str) -> Mapping[str, Any]:
+    """The keywords of the optimizer's class and their defaults, its fixed settings in place of these.
+
+    Example:
+        >>> accepts("momentum")["momentum"], accepts("adam")["betas"], "betas" in accepts("sgd")
+        (0.9, (0.9, 0.999), False)
+    """
+    chosen = entry(name)
+    parameters = list(signature(chosen.factory).parameters.values())[1:]
+    known = {each.name: each.default for each in parameters if each.kind is not each.VAR_KEYWORD}
+    return {**known, **chosen.settings}
+
+
+def check(name: str, values: Settings) -> None:
+    """Finds out whether the optimizer's class takes these hyper-parameters, by making one.
+
+    Raises:
+        LabError: it doesn't; a misspelt keyword, or a value out of its range.
+
+    Example:
+        >>> check("adam", {"lr": 0.1})
+        >>> check("adam", {"lr": -1})
+        Traceback (most recent call last):
+        adamas.lab.errors.LabError: adam does not take lr=-1 (...): ...
+    """
+    try:
+        build(name, values, [torch.nn.Parameter(torch.zeros(2, 2))], "reference")
+    except (TypeError, ValueError) as error:
+        known = accepts(name)
+        unknown = [key for key in values if key not in known]
+        if unknown:
+            close = get_close_matches(unknown[0], known, n=1)
+            remedy = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
+            raise LabError(f"{name} has no hyper-parameter {unknown[0]!r}", remedy) from error
+        given = ", ".join(f"{key}={value}" for key, value in values.items())
+        raise LabError(f"{name} does not take {given} ({first_line(error)})", "change the value") from error
+
+
+def build(name: str, values: Settings, parameters: Iterable[Tensor], engine: str) -> Optimizer:
     """Makes the optimizer over `parameters` with exactly the hyper-parameters `values`.
 
     Args:
         name: the optimizer.
         values: keywords for its class.
         parameters: what it is to step.
-        engine: `cpu` for the compiled one, where it can step a parameter, or `reference` for all of them.
+        engine: `cpu` for the compiled one, where it can step a parameter, or `reference` for all of them;
+            an optimizer of another package has no such choice.
     """
-    return entry(name).factory(parameters, engine="auto" if engine == "cpu" else engine, **values)
+    factory = entry(name).factory
+    if ":" in name:
+        return factory(parameters, **values)
+    return factory(parameters, engine="auto" if engine == "cpu" else engine, **values)

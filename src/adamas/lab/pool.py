@@ -1,25 +1,28 @@
 """A pool of processes that train: one torch thread each, finished runs on disk at once, a clean Ctrl-C.
 
-Every run is written by the worker that trained it, the moment it is finished, so whatever ends the program
-loses only the runs that were under way.
+Every run is written by the worker that trained it, the moment it is finished, and its checkpoints while it is
+under way, so whatever ends the program loses no more than the last seconds of each.
 """
 
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from queue import Empty
 
 import torch
 
 from adamas.lab.environment import environment
-from adamas.lab.errors import LabError, first_line
-from adamas.lab.results import Run, RunStore
+from adamas.lab.errors import LabError
+from adamas.lab.executors import Heard, failed
+from adamas.lab.results import Point, Run, RunStore
 from adamas.lab.spec import RunSpec
 from adamas.lab.train import train
 
@@ -27,8 +30,14 @@ from adamas.lab.train import train
 # imports torch; torch.set_num_threads comes too late to keep their threads from spinning.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
+_LISTEN = 0.2
+"""Seconds between two looks at what workers have to say."""
+
 _stop: Event | None = None
 """In a worker: set when the program wants its workers to give up."""
+
+_news: "Queue[Heard] | None" = None
+"""In a worker: where to tell of evaluations."""
 
 
 def _leave_with_parent() -> None:
@@ -38,9 +47,11 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _start_worker(stop: Event) -> None:
-    global _stop
-    _stop = stop
+def _start_worker(stop: Event, news: "Queue[Heard]") -> None:
+    global _stop, _news
+    _stop, _news = stop, news
+    # What nobody reads any more must not keep a worker from leaving.
+    news.cancel_join_thread()
     # A parent that is killed can't stop its workers; they must see for themselves.
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -48,8 +59,15 @@ def _start_worker(stop: Event) -> None:
 
 def _train_and_save(spec: RunSpec, folder: Path) -> Run:
     stop = _stop.is_set if _stop is not None else lambda: False
-    run = Run(spec=spec, result=train(spec, stop), environment=environment())
-    RunStore(folder).save(run)
+
+    def tell(point: Point) -> None:
+        if _news is not None:
+            _news.put(Heard(spec, point.step, point.train_loss))
+
+    store = RunStore(folder)
+    result = train(spec, stop, heard=tell, checkpoint=store.checkpoint(spec))
+    run = Run(spec=spec, result=result, environment=environment())
+    store.save(run)
     return run
 
 
@@ -81,14 +99,15 @@ class Pool:
 
     Example:
         with Pool(workers=2) as pool:
-            for run in pool.train(specs, RunStore(folder)):
+            for run in pool.train(specs, RunStore(folder), heard=print):
                 print(run.spec.run_id, run.result.points[-1].train_loss)
     """
 
     def __init__(self, workers: int):
         context = get_context("spawn")
         self._stop = context.Event()
-        self._executor = ProcessPoolExecutor(workers, context, _start_worker, (self._stop,))
+        self._news: Queue[Heard] = context.Queue()
+        self._executor = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._news))
 
     def __enter__(self) -> "Pool":
         return self
@@ -97,16 +116,27 @@ class Pool:
         self._stop.set()
         self._executor.shutdown(cancel_futures=True)
 
-    def train(self, specs: Sequence[RunSpec], store: RunStore) -> Iterator[Run]:
+    def train(self, specs: Sequence[RunSpec], store: RunStore, heard: Callable[[Heard], None]) -> Iterator[Run]:
         """Trains and keeps every spec, yielding runs as they finish.
 
         Raises:
             LabError: a run failed, or a worker process died. Runs that finished before it are kept.
         """
         with _inherited_by_workers():
-            pending = {self._executor.submit(_train_and_save, spec, store.folder): spec for spec in specs}
-        for future in as_completed(pending):
-            yield self._outcome(future, pending[future])
+            specs_by_future = {self._executor.submit(_train_and_save, spec, store.folder): spec for spec in specs}
+        pending = set(specs_by_future)
+        while pending:
+            done, pending = wait(pending, timeout=_LISTEN, return_when=FIRST_COMPLETED)
+            self._listen(heard)
+            for future in done:
+                yield self._outcome(future, specs_by_future[future])
+
+    def _listen(self, heard: Callable[[Heard], None]) -> None:
+        while True:
+            try:
+                heard(self._news.get_nowait())
+            except Empty:
+                return
 
     def _outcome(self, future: "Future[Run]", spec: RunSpec) -> Run:
         try:
@@ -116,11 +146,7 @@ class Pool:
         except BrokenProcessPool as error:
             raise LabError(
                 "a worker process died (killed, or out of memory)",
-                "the same command again, it goes on from finished runs; if memory is short, with --workers 1",
+                "the same command again, it goes on from where it was; if memory is short, with --workers 1",
             ) from error
         except Exception as error:
-            run = f"{spec.workload} with {spec.optimizer}, seed {spec.seed}"
-            raise LabError(
-                f"training {run} failed ({first_line(error)})",
-                "see where with --debug; the runs that finished are kept",
-            ) from error
+            raise failed(spec, error) from error

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adamas.lab.environment import Environment
 from adamas.lab.errors import LabError
+from adamas.lab.internals import Internal
+from adamas.lab.pictures import Picture
 from adamas.lab.spec import RunSpec
 
 # A diverged loss is a result too, and JSON has no word for it.
@@ -24,7 +26,7 @@ class Point(BaseModel):
         seconds: wall time of the training steps.
         cpu_seconds: processor time of the training steps.
         optimizer_seconds: the part of `seconds` spent inside the optimizer's `step()`.
-        train_loss: mean loss over the whole train split, in evaluation mode.
+        train_loss: mean loss over the train split, or its probe, in evaluation mode.
         test_metric: the workload's metric over the test split.
     """
 
@@ -47,6 +49,8 @@ class Result(BaseModel):
         parameters: trainable parameters of the model.
         state_bytes: bytes in the tensors of `optimizer.state` when training ended.
         optimizer_step_seconds: median wall time of one optimizer step.
+        internals: what the optimizer did to each parameter tensor, over the evaluations.
+        pictures: what the workload drew of the trained model; nothing if it diverged.
     """
 
     model_config = _FROZEN
@@ -55,6 +59,8 @@ class Result(BaseModel):
     parameters: int
     state_bytes: int
     optimizer_step_seconds: float
+    internals: tuple[Internal, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def diverged(self) -> bool:
@@ -72,12 +78,12 @@ class Run(BaseModel):
     environment: Environment
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a file so that a reader, or a power cut, sees either the old text or all of the new."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file so that a reader, or a power cut, sees either the old content or all of the new."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with draft.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -126,6 +132,27 @@ class RunStore:
             return None
         return run if run.spec == spec else None
 
+    def checkpoint(self, spec: RunSpec) -> Path:
+        """Where the run of this spec is kept while it is under way."""
+        return self.folder / f"{spec.run_id}.checkpoint"
+
     def save(self, run: Run) -> None:
-        """Keeps a run, replacing an earlier one of the same spec."""
+        """Keeps a run, replacing an earlier one of the same spec, and drops what its training left."""
         write_atomically(self.path(run.spec), run.model_dump_json(indent=1) + "\n")
+        self.forget_checkpoint(run.spec)
+
+    def forget_checkpoint(self, spec: RunSpec) -> None:
+        """Removes the checkpoint of a spec, and drafts of it that a killed process left."""
+        path = self.checkpoint(spec)
+        for file in (path, *self.folder.glob(f".{path.name}.*")):
+            file.unlink(missing_ok=True)
+
+    def all(self) -> list[Run]:
+        """Every finished run in the folder, by file name; damaged files are passed over."""
+        runs = []
+        for file in sorted(self.folder.glob("*.json")):
+            try:
+                runs.append(Run.model_validate_json(file.read_text(encoding="utf-8")))
+            except (UnicodeDecodeError, ValidationError):
+                continue
+        return runs

@@ -7,6 +7,7 @@ the load, is no part of it; where a run ran is recorded beside its result.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -18,6 +19,9 @@ from adamas.lab.environment import engine
 Value = bool | int | float | str | tuple[float, ...]
 """A hyper-parameter that goes to an optimizer's class by keyword."""
 
+Settings = Mapping[str, Value]
+"""Hyper-parameters by keyword."""
+
 
 def _canonical(value: Any) -> Any:
     """Writes numbers that are equal in the same way: 1.0 as 1."""
@@ -28,6 +32,10 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [_canonical(part) for part in value]
     return value
+
+
+_LATER = ("peer", "strategy", "devices")
+"""Fields that came after the first runs were kept: at their defaults they are no part of the hash."""
 
 
 class RunSpec(BaseModel):
@@ -42,6 +50,9 @@ class RunSpec(BaseModel):
         steps: training steps.
         batch_size: examples per step.
         eval_every: steps between evaluations.
+        peer: distribution and version of an optimizer that is not in the catalogue, such as `schedulefree 1.4`.
+        strategy: how one run is spread over processes, `ddp` or `fsdp`; empty for one process.
+        devices: processes it is spread over.
         engine: engine of adamas that trains, `cpu` or `reference`.
         adamas: version of adamas that trains.
         torch: version of torch that trains.
@@ -65,6 +76,9 @@ class RunSpec(BaseModel):
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     eval_every: int = Field(ge=1)
+    peer: str = ""
+    strategy: str = ""
+    devices: int = Field(default=1, ge=1)
     engine: str = Field(default_factory=engine)
     adamas: str = adamas.__version__
     torch: str = torch.__version__
@@ -72,11 +86,15 @@ class RunSpec(BaseModel):
     def canonical_json(self) -> str:
         """The spec as JSON with sorted keys and one spelling for every value."""
         fields = _canonical(self.model_dump(mode="json"))
+        for name in _LATER:
+            if fields[name] == type(self).model_fields[name].default:
+                del fields[name]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
     def run_id(self) -> str:
         """A name that is safe as a file name and unique to this spec."""
         digest = hashlib.sha256(self.canonical_json().encode()).hexdigest()[:12]
-        readable = re.sub(r"[^\w.]+", "_", f"{self.workload}")
-        return f"{readable}-{self.optimizer}-seed{self.seed}-{digest}"
+        # A file name has room for 255 bytes, and a peer's keywords can be long.
+        workload, optimizer = (re.sub(r"[^\w.]+", "_", name)[:80] for name in (self.workload, self.optimizer))
+        return f"{workload}-{optimizer}-seed{self.seed}-{digest}"

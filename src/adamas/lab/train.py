@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
@@ -17,8 +18,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from adamas.lab import optimizers, workloads
+from adamas.lab.checkpoint import Checkpoint
 from adamas.lab.data import Batch, Data
 from adamas.lab.errors import LabError
+from adamas.lab.internals import Recorder, weights
+from adamas.lab.pictures import Picture
 from adamas.lab.results import Point, Result
 from adamas.lab.spec import RunSpec
 from adamas.lab.workloads import Workload
@@ -66,13 +70,14 @@ def initialized_model(workload: Workload, seed: int) -> nn.Module:
         return workload.model()
 
 
-def batches(data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
+def batches(data: Batch, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
     """Endless shuffled batches, the same for every optimizer; a short last batch of an epoch is left out.
 
     Args:
         data: tensors that share their first axis.
         batch_size: examples per batch.
         seed: number of the paired seed.
+        skip: batches to leave out at the beginning, without taking them from the data.
 
     Example:
         >>> stream = batches((torch.arange(5),), batch_size=2, seed=0)
@@ -83,9 +88,13 @@ def batches(data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
     if batch_size > count:
         raise LabError(f"a batch of {batch_size} is larger than the {count} training examples", "make it smaller")
     generator = torch.Generator().manual_seed(stream_seed(seed, "batches"))
+    epochs, batch = divmod(skip, count // batch_size)
+    for _ in range(epochs):
+        torch.randperm(count, generator=generator)
     while True:
         order = torch.randperm(count, generator=generator)
-        for start in range(0, count - batch_size + 1, batch_size):
+        first, batch = batch * batch_size, 0
+        for start in range(first, count - batch_size + 1, batch_size):
             chosen = order[start : start + batch_size]
             yield tuple(tensor[chosen] for tensor in data)
 
@@ -118,7 +127,7 @@ def state_bytes(optimizer: Optimizer) -> int:
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def reproducible() -> Iterator[None]:
     """One thread, as sums over several round differently; and the caller's random stream left as it was."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -130,10 +139,11 @@ def _reproducible() -> Iterator[None]:
 
 
 def _evaluate(workload: Workload, model: nn.Module, data: Data) -> tuple[float, float]:
-    """Loss over the whole train split and metric over the test split, in evaluation mode."""
+    """Loss over the train split (or its probe) and metric over the test split, in evaluation mode."""
     model.eval()
     with torch.no_grad():
-        values = workload.loss(model, data.train).item(), workload.metric(model, data.test)
+        loss = workload.loss(model, data.train if data.probe is None else data.probe)
+        values = loss.item(), workload.metric(model, data.test)
     model.train()
     return values
 
@@ -141,7 +151,7 @@ def _evaluate(workload: Workload, model: nn.Module, data: Data) -> tuple[float, 
 def _step(workload: Workload, model: nn.Module, optimizer: Optimizer, stream: Iterator[Batch], clock: Clock) -> None:
     start, cpu_start = perf_counter(), process_time()
     optimizer.zero_grad()
-    workload.loss(model, next(stream)).backward()
+    workload.training_loss(model, next(stream)).backward()
     before = perf_counter()
     optimizer.step()
     end = perf_counter()
@@ -150,38 +160,108 @@ def _step(workload: Workload, model: nn.Module, optimizer: Optimizer, stream: It
     clock.optimizer_steps.append(end - before)
 
 
-def _training(
-    spec: RunSpec, workload: Workload, model: nn.Module, optimizer: Optimizer, clock: Clock
-) -> Iterator[Point]:
-    """Trains, yielding each evaluation; ends early when the loss is no longer finite."""
-    data = workload.data()
-    stream = batches(data.train, spec.batch_size, spec.seed)
-    noise = stream_seed(spec.seed, "noise")
-    yield clock.point(0, 0, *_evaluate(workload, model, data))
-    for step in range(1, spec.steps + 1):
+class Training:
+    """A run under way: all of its state, advanced one step at a time.
+
+    Args:
+        spec: what to train.
+
+    Example:
+        >>> training = Training(RunSpec(workload="mlp", optimizer="adam", hyperparameters={"lr": 0.003}, seed=0,
+        ...                             steps=4, batch_size=64, eval_every=2))
+        >>> while not training.finished:
+        ...     training.advance()
+        >>> [point.step for point in training.points]
+        [0, 2, 4]
+    """
+
+    def __init__(self, spec: RunSpec):
+        self.spec = spec
+        self.workload = workloads.load(spec.workload)
+        self.data = self.workload.data()
+        self.model = initialized_model(self.workload, spec.seed)
+        self.parameters = self.workload.trainable(self.model)
+        self.optimizer = optimizers.build(spec.optimizer, spec.hyperparameters, self.parameters, spec.engine)
+        self.clock = Clock()
+        self.points: list[Point] = []
+        self.internals = Recorder()
+        self._switch("train")
+        self.wind(0)
+
+    def wind(self, step: int) -> None:
+        """Says that `step` steps are done, and winds the stream of batches on to the next."""
+        self.step = step
+        self._stream = batches(self.data.train, self.spec.batch_size, self.spec.seed, skip=step)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done, or the loss no longer a finite number."""
+        return self.step == self.spec.steps or self.diverged
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last loss is not a finite number."""
+        return bool(self.points) and not math.isfinite(self.points[-1].train_loss)
+
+    def advance(self) -> None:
+        """Takes one training step and evaluates if it is time to; the first call evaluates before it, too."""
+        if self.step == 0:
+            self._evaluate()
+        due = (self.step + 1) % self.spec.eval_every == 0 or self.step + 1 == self.spec.steps
+        before = weights(self.model) if due else {}
         # Reseeded every step: dropout stays paired even if an optimizer draws random numbers of its own.
-        torch.manual_seed(noise + step)
-        _step(workload, model, optimizer, stream, clock)
-        if step % spec.eval_every == 0 or step == spec.steps:
-            point = clock.point(step, step * spec.batch_size, *_evaluate(workload, model, data))
-            yield point
-            if not math.isfinite(point.train_loss):
-                return
+        torch.manual_seed(stream_seed(self.spec.seed, "noise") + self.step + 1)
+        _step(self.workload, self.model, self.optimizer, self._stream, self.clock)
+        self.step += 1
+        if due:
+            self.internals.measure(self.step, self.model, self.optimizer, before)
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        self._switch("eval")
+        # Evaluations that draw samples draw the same ones for every optimizer.
+        torch.manual_seed(stream_seed(self.spec.seed, "evaluation"))
+        values = _evaluate(self.workload, self.model, self.data)
+        self._switch("train")
+        self.points.append(self.clock.point(self.step, self.step * self.spec.batch_size, *values))
+
+    def pictures(self) -> tuple[Picture, ...]:
+        """What the workload draws of the trained model; nothing if it diverged."""
+        if self.diverged:
+            return ()
+        self._switch("eval")
+        torch.manual_seed(stream_seed(self.spec.seed, "pictures"))
+        self.model.eval()
+        return tuple(self.workload.pictures(self.model, self.data))
+
+    def _switch(self, mode: str) -> None:
+        """Tells an optimizer that trains and evaluates at different weights (schedule-free ones) which are wanted."""
+        switch = getattr(self.optimizer, mode, None)
+        if callable(switch):
+            switch()
 
 
-def train(spec: RunSpec, stop: Callable[[], bool] = lambda: False) -> Result:
+def train(
+    spec: RunSpec,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    heard: Callable[[Point], None] = lambda point: None,
+    checkpoint: Path | None = None,
+) -> Result:
     """Trains once, as the spec says.
 
     Args:
         spec: what to train.
-        stop: asked after every evaluation whether to give up.
+        stop: asked after every step whether to give up.
+        heard: told of every evaluation, as it is made.
+        checkpoint: file to go on from if it is there, and to keep the state of the run in until it is finished.
 
     Returns:
         The evaluations and what they cost.
 
     Raises:
         LabError: the spec names something that does not exist.
-        Stopped: `stop` said so.
+        Stopped: `stop` said so; the checkpoint, if any, is up to date.
 
     Example:
         >>> spec = RunSpec(workload="mlp", optimizer="adam", hyperparameters={"lr": 0.003}, seed=0,
@@ -190,19 +270,27 @@ def train(spec: RunSpec, stop: Callable[[], bool] = lambda: False) -> Result:
         >>> last.train_loss < first.train_loss
         True
     """
-    workload = workloads.load(spec.workload)
-    clock = Clock()
-    points: list[Point] = []
-    with _reproducible():
-        model = initialized_model(workload, spec.seed)
-        optimizer = optimizers.build(spec.optimizer, spec.hyperparameters, model.parameters(), spec.engine)
-        for point in _training(spec, workload, model, optimizer, clock):
-            points.append(point)
+    file = Checkpoint(checkpoint)
+    with reproducible():
+        training = Training(spec)
+        if file.restore(training):
+            heard(training.points[-1])
+        while not training.finished:
+            seen = len(training.points)
+            training.advance()
+            for point in training.points[seen:]:
+                heard(point)
             if stop():
+                file.save(training)
                 raise Stopped
+            file.save_if_due(training)
+        state = state_bytes(training.optimizer)
+        pictures = training.pictures()
     return Result(
-        points=tuple(points),
-        parameters=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-        state_bytes=state_bytes(optimizer),
-        optimizer_step_seconds=median(clock.optimizer_steps),
+        points=tuple(training.points),
+        parameters=sum(parameter.numel() for parameter in training.parameters),
+        state_bytes=state,
+        optimizer_step_seconds=median(training.clock.optimizer_steps),
+        pictures=pictures,
+        internals=training.internals.internals,
     )

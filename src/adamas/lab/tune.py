@@ -1,23 +1,18 @@
-"""Searching learning rates, with the same number of trials for every optimizer.
+"""Searching learning rates alone, with the same number of trials for every optimizer.
 
-The search first tries five rates, half a decade apart, around the optimizer's default. Each further trial
-goes where the best so far points: past the edge if the best is an edge of what was tried, else into the wider
-of the two gaps beside it. A rate is scored by the mean logarithm of its train loss over all evaluations,
-median over seeds: no target is needed, and both a fast start and a low end count.
+That is for budgets under ten trials; larger ones search more, see `studies`. The search first tries five rates,
+half a decade apart, around the optimizer's default. Each further trial goes where the best so far points: past
+the edge if the best is an edge of what was tried, else into the wider of the two gaps beside it. A rate is scored
+by the mean logarithm of its train loss over all evaluations, median over seeds: no target is needed, and both a
+fast start and a low end count.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from statistics import fmean, median
 
-from rich.console import Console
-from rich.markup import escape
-
 from adamas.lab import optimizers
-from adamas.lab.analysis import Band
-from adamas.lab.compare import collect, spec
-from adamas.lab.results import Run, RunStore, writable_folder
+from adamas.lab.results import Run
 
 FIRST_SEED = 1000
 """Seeds of the search start here: no learning rate is judged on the seeds it was chosen with."""
@@ -35,6 +30,15 @@ def score(run: Run) -> float:
         return math.inf
     # A loss of exactly zero is possible in float32 and would outweigh everything else.
     return fmean(math.log(max(point.train_loss, 1e-8)) for point in run.result.points)
+
+
+def worth(runs: Sequence[Run]) -> float:
+    """Median score over seeds; a setting that diverges is worth as much as never having trained.
+
+    Unlike the infinity of `score` it can be averaged, over trials of which some diverge.
+    """
+    start = median(math.log(max(run.result.points[0].train_loss, 1e-8)) for run in runs)
+    return min(start, median(score(run) for run in runs))
 
 
 def next_rate(scores: Mapping[float, float]) -> float:
@@ -91,61 +95,3 @@ def search(
             tried[name][rate] = value
         pairs = [(name, next_rate(scores)) for name, scores in tried.items() if len(scores) < trials]
     return tried
-
-
-def calibrated_target(best: Mapping[str, Sequence[Run]]) -> float:
-    """A target that tells tuned optimizers apart: half of them are there by half of the budget.
-
-    It is the median over optimizers of the loss at half of the steps, itself a median over seeds, to two
-    digits. Later losses would be missed by most, earlier ones are reached by all within an evaluation or two.
-
-    Args:
-        best: runs by optimizer, at its best learning rate.
-    """
-    halves = []
-    for runs in best.values():
-        middles = [run.result.points[len(run.result.points) // 2].train_loss for run in runs]
-        halves.append(Band.over(middles).median)
-    return _rounded(median(halves))
-
-
-def tune(
-    workload: str,
-    names: Sequence[str],
-    *,
-    trials: int,
-    seeds: int,
-    runs_dir: Path,
-    workers: int,
-    fresh: bool,
-    console: Console,
-) -> None:
-    """Searches the learning rate of every optimizer on a workload and prints what was found.
-
-    Args:
-        workload: name of the workload.
-        names: optimizers.
-        trials: learning rates to try for each of them.
-        seeds: seeds per learning rate.
-        runs_dir: folder of finished runs.
-        workers: processes to train with.
-        fresh: train again what is already there.
-        console: where to print.
-    """
-    store = RunStore(writable_folder(runs_dir, "--runs-dir"))
-    finished: dict[tuple[str, float], list[Run]] = {}
-
-    def evaluate(pairs: list[tuple[str, float]]) -> list[float]:
-        specs = [spec(workload, name, FIRST_SEED + seed, rate) for name, rate in pairs for seed in range(seeds)]
-        runs = collect(specs, store, workers, fresh)
-        for at, pair in enumerate(pairs):
-            finished[pair] = runs[at * seeds : (at + 1) * seeds]
-        return [median(score(run) for run in finished[pair]) for pair in pairs]
-
-    tried = search(names, trials, evaluate)
-    best = {name: min(scores, key=lambda rate: scores[rate]) for name, scores in tried.items()}
-    for name, scores in tried.items():
-        line = "  ".join(f"{rate:g}: {scores[rate]:.2f}{' *' if rate == best[name] else ''}" for rate in sorted(scores))
-        console.print(escape(f"{name:9} {line}"), soft_wrap=True)
-    console.print(f"learning_rates = {best}", soft_wrap=True)
-    console.print(f"target = {calibrated_target({name: finished[name, best[name]] for name in names}):g}")

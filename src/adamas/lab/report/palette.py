@@ -16,6 +16,9 @@ _COLOURS = {
 }
 _OTHERS = ("#5b6ee1", "#b0508e", "#4f8a5b", "#a8703a")
 
+SERIES = ("#cf4a42", "#2f7fc1", "#c98a1b", "#2f9e77", "#8a5cc2", "#1c98a6", "#d9719a", "#708f2c", "#9b6a3f", "#7b8494")
+"""Colours for whatever is no optimizer, in the order in which they are to be used."""
+
 # Without weight decay to speak of AdamW lies on top of Adam; dashes let both be seen.
 _DASHES = {"adamw": "dash", "amsgrad": "dot", "nesterov": "dash"}
 
@@ -30,15 +33,14 @@ def colour(optimizer: str) -> str:
     return _COLOURS.get(optimizer) or _OTHERS[sum(optimizer.encode()) % len(_OTHERS)]
 
 
-def translucent(optimizer: str, opacity: float) -> str:
-    """The colour of an optimizer with an opacity, for bands.
+def translucent(colour: str, opacity: float) -> str:
+    """A hexadecimal colour with an opacity, for bands.
 
     Example:
-        >>> translucent("adam", 0.1)
+        >>> translucent("#cf4a42", 0.1)
         'rgba(207,74,66,0.1)'
     """
-    digits = colour(optimizer)[1:]
-    red, green, blue = (int(digits[at : at + 2], 16) for at in (0, 2, 4))
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 

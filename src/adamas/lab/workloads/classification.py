@@ -1,24 +1,23 @@
 """What every classifier has in common: cross entropy as the loss, accuracy as the metric."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from adamas.lab.data import Batch, Data
+from adamas.lab.workloads.base import Base
 
 
-class Classification(ABC):
+class Classification(Base, ABC):
     """A workload whose batches are `(inputs, labels)` and whose model returns one logit per class."""
 
-    title: ClassVar[str]
-    batch_size: ClassVar[int]
-    steps: ClassVar[int]
-    eval_every: ClassVar[int]
-    target: ClassVar[float]
-    learning_rates: ClassVar[Mapping[str, float]] = {}
+    title: str
+    batch_size: int
+    steps: int
+    eval_every: int
+    target: float
     metric_name: ClassVar[str] = "accuracy"
 
     @abstractmethod
