@@ -73,3 +73,17 @@ class Slow(Tiny):
         if model.training and parent_process() is not None:
             time.sleep(0.03)
         return super().loss(model, batch)
+
+
+class Plain(Tiny):
+    """Without dropout, so that the gradient of an example is a function of the weights."""
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(64, 10))
+
+
+class Scaled(Plain):
+    batch_size = 64
+    steps = 80
+    eval_every = 2
+    target = 0.8

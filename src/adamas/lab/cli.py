@@ -11,6 +11,8 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from adamas.lab.bench.command import bench
+from adamas.lab.commands.batch import batch
+from adamas.lab.commands.calibrate import calibrate
 from adamas.lab.commands.compare import compare
 from adamas.lab.commands.demo import demo
 from adamas.lab.commands.options import DEBUG_KEY, Debug
@@ -69,5 +71,5 @@ def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
         Console().print(ctx.get_help())
 
 
-for _command in (demo, run, compare, tune, report, bench):
+for _command in (demo, run, compare, calibrate, tune, batch, report, bench):
     app.command()(_command)

@@ -10,6 +10,7 @@ fast start and a low end count.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
+from types import MappingProxyType
 
 from adamas.lab import optimizers
 from adamas.lab.results import Run
@@ -74,7 +75,10 @@ def _rounded(rate: float) -> float:
 
 
 def search(
-    names: Sequence[str], trials: int, evaluate: Callable[[list[tuple[str, float]]], list[float]]
+    names: Sequence[str],
+    trials: int,
+    evaluate: Callable[[list[tuple[str, float]]], list[float]],
+    starts: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Scores]:
     """Searches every optimizer's learning rate.
 
@@ -82,6 +86,7 @@ def search(
         names: optimizers.
         trials: learning rates to try for each of them.
         evaluate: scores (optimizer, rate) pairs, given one round of them at a time.
+        starts: rates to open around, where that is not the optimizer's default.
 
     Returns:
         For each optimizer, the score of every rate tried; exactly `trials` of them.
@@ -89,7 +94,8 @@ def search(
     half = len(_OPENING) // 2
     decades = _OPENING if trials >= len(_OPENING) else _OPENING[half - 1 : half + 2]
     tried: dict[str, Scores] = {name: {} for name in names}
-    pairs = [(name, _rounded(optimizers.entry(name).lr * 10**decade)) for name in names for decade in decades]
+    starts = {name: starts.get(name, optimizers.entry(name).lr) for name in names}
+    pairs = [(name, _rounded(starts[name] * 10**decade)) for name in names for decade in decades]
     while pairs:
         for (name, rate), value in zip(pairs, evaluate(pairs), strict=True):
             tried[name][rate] = value
