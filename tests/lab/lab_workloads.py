@@ -66,7 +66,7 @@ class Hostile(Tiny):
 class Slow(Tiny):
     """Long enough for a checkpoint to be written in the middle."""
 
-    steps = 130
+    steps = 200
     eval_every = 50
 
     def loss(self, model, batch):

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import dask
+import distributed
 import pytest
 
 from adamas.lab.analysis import summarize
@@ -18,13 +20,17 @@ TINY = "lab_workloads:Tiny"
 
 @pytest.fixture(scope="module")
 def cluster():
-    distributed = pytest.importorskip("distributed")
     # Workers inherit the path, and must find the workloads of the tests, too.
     sys.path.insert(0, str(Path(__file__).parent))
+    # A run that kills its worker is not tried on another, so that the test is short.
+    once = dask.config.set({"distributed.scheduler.allowed-failures": 0})
     try:
-        with distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-        ) as started:
+        with (
+            once,
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+            ) as started,
+        ):
             yield started
     finally:
         sys.path.remove(str(Path(__file__).parent))

@@ -73,7 +73,7 @@ def test_it_finds_an_optimum_outside_of_the_first_range_better_than_chance(tmp_p
     search([guided, random], evaluate)
     best, chance = (min(trial.score for trial in each.trials) for each in (guided, random))
     assert best < chance
-    assert max(trial.keywords["lr"] for trial in guided.trials) > OPTIMUM["lr"] / 2
+    assert max(float(str(trial.keywords["lr"])) for trial in guided.trials) > OPTIMUM["lr"] / 2
 
 
 def test_every_study_gets_the_same_number_of_trials(tmp_path, opened):
