@@ -90,7 +90,7 @@ def test_run_keeps_what_was_asked_for_and_report_shows_it(tmp_path):
 
 
 def test_a_diverged_run_is_said_to_be_one(tmp_path):
-    result = adamas("run", TINY, "--optimizer", "sgd", "--lr", "1e30", "--runs-dir", tmp_path)
+    result = adamas("run", TINY, "--optimizer", "sgd", "--lr", "1e38", "--runs-dir", tmp_path)
     assert result.exit_code == 1
     assert "diverged" in result.stderr
     assert "smaller --lr" in result.stderr
@@ -99,12 +99,13 @@ def test_a_diverged_run_is_said_to_be_one(tmp_path):
 def test_compare_sets_another_packages_optimizer_beside_ours(tmp_path):
     """The same rule at the same rate takes the same steps, whoever wrote it."""
     words = ["compare", f"{TINY},lab_workloads:Plain", "--optimizers", "adam,torch.optim:Adam?lr=0.003,sgd"]
-    result = adamas(*words, "--seeds", "2", "--runs-dir", tmp_path, "-o", tmp_path / "report.html")
+    words += ["--seeds", "1", "--workers", "1", "--runs-dir", tmp_path, "-o", tmp_path / "report.html"]
+    result = adamas(*words)
     assert result.exit_code == 0, result.output
     for said in ("Verdicts", "Adam reaches the target in fewer steps than SGD", "within a factor", "torch Adam"):
-        assert said in result.stdout
+        assert said in " ".join(result.stdout.split())
     runs = RunStore(tmp_path).all()
-    assert len(runs) == 12
+    assert len(runs) == 6
     by_name = {}
     for run in runs:
         key = (run.spec.workload, run.spec.seed)
