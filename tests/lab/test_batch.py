@@ -1,4 +1,5 @@
 import math
+from statistics import fmean
 
 import pytest
 import torch
@@ -40,6 +41,22 @@ def test_the_noise_scale_is_that_of_per_example_gradients(steps):
     assert measured.noise == pytest.approx(noise, rel=0.1)
     assert measured.signal == pytest.approx(signal, rel=0.1)
     assert measured.examples == pytest.approx(noise / signal, rel=0.15)
+
+
+def test_few_draws_are_no_more_biased_than_many():
+    """The mean of eight gradients is longer than the true one by an eighth of their spread; on average, it is not."""
+    training = Training(spec(PLAIN, "adam", seed=0))
+    while training.step < 12:
+        training.advance()
+    signal, noise = exact(training)
+    measured = []
+    for step in range(100):
+        training.wind(step)
+        measured.append(noise_scale(training, draws=8))
+    bias = noise / training.spec.batch_size / 8
+    assert bias > 0.15 * signal  # or this test could not tell
+    assert fmean(each.signal for each in measured) == pytest.approx(signal, abs=0.4 * bias)
+    assert fmean(each.noise for each in measured) == pytest.approx(noise, rel=0.05)
 
 
 def test_measuring_leaves_the_training_alone():
