@@ -28,7 +28,11 @@ def cluster():
         with (
             once,
             distributed.LocalCluster(
-                n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+                n_workers=2,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,  # pyright: ignore[reportArgumentType] - documented: no dashboard
+                host="127.0.0.1",
             ) as started,
         ):
             yield started

@@ -130,7 +130,7 @@ def test_calibrate_prints_a_target_that_runs_reach(tmp_path):
     words = ["calibrate", "lab_workloads:Scaled", "--optimizers", "sgd,adam", "--seeds", "2", "--workers", "1"]
     result = adamas(*words, "--runs-dir", tmp_path)
     assert result.exit_code == 0, result.output
-    target = float(re.search(r"target = (\S+)", result.stdout).group(1))
+    target = float(re.findall(r"target = (\S+)", result.stdout)[0])
     runs = RunStore(tmp_path).all()
     assert len(runs) == 4
     assert any(point.train_loss <= target for run in runs for point in run.result.points)
