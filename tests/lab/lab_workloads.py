@@ -66,10 +66,24 @@ class Hostile(Tiny):
 class Slow(Tiny):
     """Long enough for a checkpoint to be written in the middle."""
 
-    steps = 130
+    steps = 200
     eval_every = 50
 
     def loss(self, model, batch):
         if model.training and parent_process() is not None:
             time.sleep(0.03)
         return super().loss(model, batch)
+
+
+class Plain(Tiny):
+    """Without dropout, so that the gradient of an example is a function of the weights."""
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(64, 10))
+
+
+class Scaled(Plain):
+    batch_size = 64
+    steps = 80
+    eval_every = 2
+    target = 0.8

@@ -11,6 +11,7 @@ from typing import Literal
 
 from adamas.lab import workloads
 from adamas.lab.results import Result, Run
+from adamas.lab.tune import FIRST_SEED
 
 HOLD = 2
 """Evaluations in a row for which a loss must stay at or under the target to have reached it."""
@@ -179,15 +180,31 @@ class Summary:
         return median(_seconds_at(run.result, step) for run in self.runs)
 
 
+def comparable(runs: Sequence[Run]) -> list[Run]:
+    """Out of runs of one workload and optimizer, those that a comparison is made of, ordered by seed.
+
+    A folder also holds what `tune`, `batch` and `run` left. Runs on the seeds of a search are no comparison, if
+    there are others; and of the settings that remain, the one with the most seeds is it (the first, if several).
+
+    Args:
+        runs: all of one workload and one optimizer.
+    """
+    compared = [run for run in runs if run.spec.seed < FIRST_SEED] or list(runs)
+    by_setting: dict[str, list[Run]] = {}
+    for run in compared:
+        by_setting.setdefault(run.spec.model_copy(update={"seed": 0}).canonical_json(), []).append(run)
+    return sorted(max(by_setting.values(), key=len), key=lambda run: run.spec.seed)
+
+
 def summarize(runs: Iterable[Run]) -> list[Summary]:
-    """Groups runs by workload and optimizer, in the order in which they first appear."""
+    """Summarizes what is `comparable` by workload and optimizer, in the order in which they first appear."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.spec.workload, run.spec.optimizer), []).append(run)
     summaries = []
     for (workload, optimizer), members in groups.items():
         target = workloads.load(workload).target
-        members.sort(key=lambda run: run.spec.seed)
+        members = comparable(members)
         lr = members[0].spec.hyperparameters["lr"]
         assert isinstance(lr, (int, float))
         summaries.append(

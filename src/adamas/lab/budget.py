@@ -50,11 +50,12 @@ def _quantile(ordered: Sequence[float], chances: Sequence[float], share: float) 
 
 
 def steps_of_budget(trials: int) -> list[int]:
-    """The numbers of trials worth a column: 1, 2, 5, 10 and so on, and all of them.
+    """The numbers of trials worth a column: 1, 3, 10, 30 and so on, and all of them.
 
     Example:
-        >>> steps_of_budget(30)
-        [1, 2, 5, 10, 20, 30]
+        >>> steps_of_budget(9), steps_of_budget(40)
+        ([1, 3, 9], [1, 3, 10, 40])
     """
-    scale = [factor * 10**power for power in range(len(str(trials))) for factor in (1, 2, 5)]
-    return sorted({*(step for step in scale if step < trials), trials})
+    scale = [factor * 10**power for power in range(len(str(trials))) for factor in (1, 3)]
+    # Two columns that are nearly the same number of trials say the same thing.
+    return [*(step for step in scale if 2 * step < trials), trials]

@@ -11,6 +11,8 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from adamas.lab.bench.command import bench
+from adamas.lab.commands.batch import batch
+from adamas.lab.commands.calibrate import calibrate
 from adamas.lab.commands.compare import compare
 from adamas.lab.commands.demo import demo
 from adamas.lab.commands.options import DEBUG_KEY, Debug
@@ -72,7 +74,7 @@ def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
         Console().print(ctx.get_help())
 
 
-for _command in (demo, run, compare, tune, reproduce, report, bench):
+for _command in (demo, run, compare, calibrate, tune, batch, reproduce, report, bench):
     app.command()(_command)
 app.command("workloads")(list_workloads)
 app.add_typer(data_app, name="data")

@@ -24,7 +24,8 @@ from adamas.lab.spec import RunSpec
 from adamas.lab.train import train
 
 try:
-    from distributed import Client, CommClosedError, KilledWorker
+    from distributed import Client, KilledWorker
+    from distributed.comm import CommClosedError
 except ImportError as error:
     raise LabError("--cluster needs dask.distributed", "pip install 'adamas[cluster]'") from error
 

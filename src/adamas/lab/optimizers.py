@@ -105,10 +105,12 @@ def accepts(name: str) -> Mapping[str, Any]:
         >>> accepts("momentum")["momentum"], accepts("adam")["betas"], "betas" in accepts("sgd")
         (0.9, (0.9, 0.999), False)
     """
-    chosen = entry(name)
-    parameters = list(signature(chosen.factory).parameters.values())[1:]
-    known = {each.name: each.default for each in parameters if each.kind is not each.VAR_KEYWORD}
-    return {**known, **chosen.settings}
+    return {**_keywords(name), **entry(name).settings}
+
+
+def _keywords(name: str) -> dict[str, Any]:
+    parameters = list(signature(entry(name).factory).parameters.values())[1:]
+    return {each.name: each.default for each in parameters if each.kind is not each.VAR_KEYWORD}
 
 
 def check(name: str, values: Settings) -> None:
@@ -126,7 +128,8 @@ def check(name: str, values: Settings) -> None:
     try:
         build(name, values, [torch.nn.Parameter(torch.zeros(2, 2))], "reference")
     except (TypeError, ValueError) as error:
-        known = accepts(name)
+        # What the name itself sets is no proof that the class knows it.
+        known = _keywords(name)
         unknown = [key for key in values if key not in known]
         if unknown:
             close = get_close_matches(unknown[0], known, n=1)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -22,6 +22,7 @@ import torch
 from adamas.lab.environment import environment
 from adamas.lab.errors import LabError
 from adamas.lab.executors import Heard, failed
+from adamas.lab.leaving import leave_with_parent
 from adamas.lab.results import Point, Run, RunStore
 from adamas.lab.spec import RunSpec
 from adamas.lab.train import train
@@ -40,20 +41,12 @@ _news: "Queue[Heard] | None" = None
 """In a worker: where to tell of evaluations."""
 
 
-def _leave_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
 def _start_worker(stop: Event, news: "Queue[Heard]") -> None:
     global _stop, _news
     _stop, _news = stop, news
     # What nobody reads any more must not keep a worker from leaving.
     news.cancel_join_thread()
-    # A parent that is killed can't stop its workers; they must see for themselves.
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    leave_with_parent()
     torch.set_num_threads(1)
 
 
@@ -65,7 +58,12 @@ def _train_and_save(spec: RunSpec, folder: Path) -> Run:
             _news.put(Heard(spec, point.step, point.train_loss))
 
     store = RunStore(folder)
-    result = train(spec, stop, heard=tell, checkpoint=store.checkpoint(spec))
+    if spec.strategy:
+        from adamas.lab.spread import train_spread
+
+        result = train_spread(spec, stop, heard=tell, checkpoint=store.checkpoint(spec))
+    else:
+        result = train(spec, stop, heard=tell, checkpoint=store.checkpoint(spec))
     run = Run(spec=spec, result=result, environment=environment())
     store.save(run)
     return run

@@ -8,7 +8,8 @@ in a database can be worked on by several machines, which then see each other's 
 import os
 import socket
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +40,25 @@ class Trial:
     score: float
 
 
-def storage(url: str | None, folder: Path) -> BaseStorage:
-    """Where studies are kept: a journal file in the folder, or the database of a URL.
+@contextmanager
+def storage(url: str | None, folder: Path) -> Iterator[BaseStorage]:
+    """Opens where studies are kept: a journal file in the folder, or the database of a URL.
 
     Raises:
         LabError: the database can't be reached, or its driver is missing.
     """
     if url is None:
-        return JournalStorage(JournalFileBackend(str(folder / "studies.journal")))
+        yield JournalStorage(JournalFileBackend(str(folder / "studies.journal")))
+        return
+    database = _database(url)
+    try:
+        yield database
+    finally:
+        database.remove_session()
+        database.engine.dispose()
+
+
+def _database(url: str) -> RDBStorage:
     try:
         # psycopg 3 brings its own libpq; SQLAlchemy would look for psycopg2 under this name.
         return RDBStorage(url.replace("postgresql://", "postgresql+psycopg://", 1))

@@ -70,7 +70,7 @@ def conclusions(summaries: Sequence[Summary], console: Console) -> None:
 def _profile(summaries: Sequence[Summary]) -> Table:
     found = profiles(summaries)
     count = len(found[0].ratios) if found else 0
-    table = plain(f"Share of {count} workloads reached within a factor of the best optimizer's steps")
+    table = plain(f"Share of {count} workloads within a factor of the best steps to target")
     table.add_column("optimizer", no_wrap=True)
     for header in (*(f"{factor:g}x" for factor in _FACTORS), "score"):
         table.add_column(header, justify="right")

@@ -185,6 +185,7 @@ class Training:
         self.clock = Clock()
         self.points: list[Point] = []
         self.internals = Recorder()
+        self._noise = stream_seed(spec.seed, "noise")
         self._switch("train")
         self.wind(0)
 
@@ -192,6 +193,11 @@ class Training:
         """Says that `step` steps are done, and winds the stream of batches on to the next."""
         self.step = step
         self._stream = batches(self.data.train, self.spec.batch_size, self.spec.seed, skip=step)
+
+    @property
+    def watched(self) -> nn.Module | None:
+        """The module whose weights are whole here, for a look at what the optimizer does to them."""
+        return self.model
 
     @property
     def finished(self) -> bool:
@@ -208,13 +214,14 @@ class Training:
         if self.step == 0:
             self._evaluate()
         due = (self.step + 1) % self.spec.eval_every == 0 or self.step + 1 == self.spec.steps
-        before = weights(self.model) if due else {}
+        before = weights(self.watched) if due and self.watched is not None else {}
         # Reseeded every step: dropout stays paired even if an optimizer draws random numbers of its own.
-        torch.manual_seed(stream_seed(self.spec.seed, "noise") + self.step + 1)
+        torch.manual_seed(self._noise + self.step + 1)
         _step(self.workload, self.model, self.optimizer, self._stream, self.clock)
         self.step += 1
         if due:
-            self.internals.measure(self.step, self.model, self.optimizer, before)
+            if self.watched is not None:
+                self.internals.measure(self.step, self.watched, self.optimizer, before)
             self._evaluate()
 
     def _evaluate(self) -> None:
@@ -270,22 +277,35 @@ def train(
         >>> last.train_loss < first.train_loss
         True
     """
-    file = Checkpoint(checkpoint)
     with reproducible():
-        training = Training(spec)
-        if file.restore(training):
-            heard(training.points[-1])
-        while not training.finished:
-            seen = len(training.points)
-            training.advance()
-            for point in training.points[seen:]:
-                heard(point)
-            if stop():
-                file.save(training)
-                raise Stopped
-            file.save_if_due(training)
-        state = state_bytes(training.optimizer)
-        pictures = training.pictures()
+        return finish(Training(spec), Checkpoint(checkpoint), stop, heard)
+
+
+def finish(training: Training, file: Checkpoint, stop: Callable[[], bool], heard: Callable[[Point], None]) -> Result:
+    """Brings a training from where its checkpoint was to its end.
+
+    Args:
+        training: a fresh one.
+        file: where its state is kept.
+        stop: asked after every step whether to give up.
+        heard: told of every evaluation.
+
+    Raises:
+        Stopped: `stop` said so.
+    """
+    if file.restore(training):
+        heard(training.points[-1])
+    while not training.finished:
+        seen = len(training.points)
+        training.advance()
+        for point in training.points[seen:]:
+            heard(point)
+        if stop():
+            file.save(training)
+            raise Stopped
+        file.save_if_due(training)
+    state = state_bytes(training.optimizer)
+    pictures = training.pictures()
     return Result(
         points=tuple(training.points),
         parameters=sum(parameter.numel() for parameter in training.parameters),

@@ -78,21 +78,24 @@ def tune_space(wanted: Search, preset: str, url: str | None, console: Console) -
     folder = writable_folder(wanted.runs_dir, "--runs-dir")
     if wanted.trainer.fresh:
         (folder / "studies.journal").unlink(missing_ok=True)
-    kept = studies.storage(url, folder)
-    found = [
-        Study(
-            _name(wanted, name, preset),
-            name,
-            dimensions[name],
-            wanted.budget,
-            kept,
-            shared=url is not None,
-            random=preset == "algoperf",
+    with studies.storage(url, folder) as kept:
+        found = {
+            name: Study(
+                _name(wanted, name, preset),
+                name,
+                dimensions[name],
+                wanted.budget,
+                kept,
+                shared=url is not None,
+                random=preset == "algoperf",
+            )
+            for name in wanted.names
+        }
+        studies.search(
+            list(found.values()),
+            lambda asked: wanted.scores([(wanted.names[place], keywords) for place, keywords in asked]),
         )
-        for name in wanted.names
-    ]
-    studies.search(found, lambda asked: wanted.scores([(wanted.names[place], keys) for place, keys in asked]))
-    _show({name: study.trials for name, study in zip(wanted.names, found, strict=True)}, console)
+        _show({name: study.trials for name, study in found.items()}, console)
 
 
 def _name(wanted: Search, optimizer: str, preset: str) -> str:
@@ -106,7 +109,7 @@ def _name(wanted: Search, optimizer: str, preset: str) -> str:
 def _show(found: dict[str, list[Trial]], console: Console) -> None:
     """Prints the best setting of every optimizer, and its score against the budget."""
     columns = steps_of_budget(min(len(trials) for trials in found.values()))
-    table = tables.plain("Expected best score after k trials [middle 80 %]; mean ln(train loss), lower is better")
+    table = tables.plain("Best score to expect after k trials [middle 80 %]; mean ln loss")
     table.add_column("optimizer", no_wrap=True)
     for column in columns:
         table.add_column(f"k={column}", justify="right")
@@ -115,7 +118,7 @@ def _show(found: dict[str, list[Trial]], console: Console) -> None:
         cells = []
         for column in columns:
             expected = best_after(scores, column)
-            cells.append(f"{expected.mean:.2f} [{expected.low:.2f}, {expected.high:.2f}]")
+            cells.append(f"{expected.mean:.2f}\n[{expected.low:.2f}, {expected.high:.2f}]")
         table.add_row(escape(optimizers.entry(name).label), *map(escape, cells))
     for name, trials in found.items():
         best = min(trials, key=lambda trial: trial.score)

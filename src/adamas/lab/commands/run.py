@@ -35,6 +35,17 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Examples per step; without it the workload's.", show_default=False)
     ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="Spread the run over devices: ddp replicates the model, fsdp shards it.",
+            show_default=False,
+            rich_help_panel="One run over several devices",
+        ),
+    ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="GPUs, or processes.", rich_help_panel="One run over several devices")
+    ] = 1,
     runs_dir: options.RunsDir = Path("runs"),
     cluster: options.ClusterAddress = None,
     fresh: options.Fresh = False,
@@ -49,11 +60,17 @@ def run(
     [cyan]adamas run cnn --optimizer momentum --set momentum=0.95 --seed 7 --steps 2000[/]
 
     [cyan]adamas run mlp --optimizer torch.optim:AdamW --set betas=0.8,0.99[/]
+
+    [cyan]adamas run cnn --strategy ddp --devices 2[/]
     """
     wanted = spec(workload, optimizer, seed, lr, peers.settings(set_ or [], reserved="lr"))
-    changed = {"steps": steps, "batch_size": batch_size}
+    changed = {"steps": steps, "batch_size": batch_size, "strategy": strategy, "devices": devices}
     wanted = wanted.model_copy(update={key: value for key, value in changed.items() if value is not None})
     optimizers.check(optimizer, wanted.hyperparameters)
+    if strategy is not None or devices > 1:
+        from adamas.lab import spread
+
+        spread.check(wanted)
     store = RunStore(writable_folder(runs_dir, "--runs-dir"))
     found = not fresh and store.find(wanted) is not None
     with Trainer(1, fresh, cluster) as trainer:

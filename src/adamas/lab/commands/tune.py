@@ -11,7 +11,6 @@ from adamas.lab.commands import options
 from adamas.lab.errors import LabError
 from adamas.lab.spaces import PRESETS
 from adamas.lab.trainer import Trainer
-from adamas.lab.tuning import Search, tune_rates, tune_space
 
 
 def tune(
@@ -50,6 +49,9 @@ def tune(
 
     [cyan]adamas tune mlp --optimizers adamw --budget 40 --storage postgresql://lab@db/studies[/]
     """
+    # SciPy's and Optuna's imports take a second, which the other commands need not wait for.
+    from adamas.lab.tuning import Search, tune_rates, tune_space
+
     workloads.load(workload)
     optimizers = options.optimizer_names(optimizer_names)
     if fresh and storage is not None:
