@@ -72,8 +72,8 @@ def noise_scale(training: Training, draws: int = _DRAWS) -> NoiseScale:
 
 
 def _gradient(training: Training, batch: Batch) -> Tensor:
-    """The gradient over all trainable weights as one vector, in float64 as its squares are summed and subtracted."""
+    """What training descends, over all weights as one vector; in float64, as its squares are summed and subtracted."""
     training.model.zero_grad()
-    training.workload.loss(training.model, batch).backward()
+    training.workload.training_loss(training.model, batch).backward()
     gradients = [each.grad for each in training.model.parameters() if each.grad is not None]
     return torch.cat([(each.to_dense() if each.is_sparse else each).flatten().double() for each in gradients])
