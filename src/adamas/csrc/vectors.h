@@ -172,7 +172,7 @@ static inline Ints load_bytes(const uint8_t* from) {
 
 constexpr int kSixteen = 16 / kLanes;  // registers that hold 16 elements
 
-// Store the lowest bytes of 16 words, each within 0 .. 255 or -128 .. 127.
+// Store the lowest bytes of 16 words.
 static inline void store_bytes(void* to, const Ints* x) {
 #if defined(__AVX512F__)
   _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(__m512i(x[0])));
@@ -197,18 +197,77 @@ static inline void store_bytes(void* to, const Ints* x) {
 
 static inline Floats to_floats(Ints x) { return __builtin_convertvector(x, Floats); }
 
-// About 1 / sqrt(x) for x > 0: within 2^-11 of it. What is made of it must not depend on its last bits.
-static inline Floats reciprocal_root(Floats x) {
-#if defined(__AVX512F__)
-  return Floats(_mm512_rsqrt14_ps(__m512(x)));
-#elif defined(__AVX2__)
-  return Floats(_mm256_rsqrt_ps(__m256(x)));
-#elif defined(__SSE2__)
-  return Floats(_mm_rsqrt_ps(__m128(x)));
-#elif defined(__ARM_NEON)
-  const float32x4_t e = vrsqrteq_f32(float32x4_t(x));
-  return Floats(vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(float32x4_t(x), e), e)));
+// Store the lowest bytes of two registers of words.
+static inline void store_byte_pair(int8_t* to, Ints low, Ints high) {
+  const Ints both[2] = {low, high};
+  if constexpr (kSixteen == 2) {
+    store_bytes(to, both);
+  } else {
+    for (int k = 0; k < 2; ++k) {
+      const Bytes bytes = __builtin_convertvector(both[k], Bytes);
+      __builtin_memcpy(to + k * kLanes, &bytes, sizeof bytes);
+    }
+  }
+}
+
+// x with the sign of y: 0 where y's bits are; only the lowest bytes matter.
+static inline Ints with_sign(Ints x, Floats y) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  return Ints(_mm256_sign_epi32(__m256i(x), __m256i(y)));
 #else
-  return splat(1.0f) / root(x);
+  const Ints sign = Ints(y) >> 31;
+  return (x ^ sign) - sign;
+#endif
+}
+
+// a where it is larger, else b; b if either is NaN.
+static inline Floats larger(Floats a, Floats b) {
+#if defined(__AVX512F__)
+  return Floats(_mm512_max_ps(__m512(a), __m512(b)));
+#elif defined(__AVX2__)
+  return Floats(_mm256_max_ps(__m256(a), __m256(b)));
+#elif defined(__SSE2__)
+  return Floats(_mm_max_ps(__m128(a), __m128(b)));
+#else
+  return a > b ? a : b;
+#endif
+}
+
+static inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }
+
+// ---- estimates: what is made of them must not depend on their last bits ----------------------------------------------
+
+// About 1 / sqrt(x) and 1 / x for x >= 0, within 2^-11; infinity (or a very large number) at 0, about 0 at infinity.
+#if defined(__AVX512F__)
+static inline Floats reciprocal_root(Floats x) { return Floats(_mm512_rsqrt14_ps(__m512(x))); }
+static inline Floats reciprocal(Floats x) { return Floats(_mm512_rcp14_ps(__m512(x))); }
+#elif defined(__AVX2__)
+static inline Floats reciprocal_root(Floats x) { return Floats(_mm256_rsqrt_ps(__m256(x))); }
+static inline Floats reciprocal(Floats x) { return Floats(_mm256_rcp_ps(__m256(x))); }
+#elif defined(__SSE2__)
+static inline Floats reciprocal_root(Floats x) { return Floats(_mm_rsqrt_ps(__m128(x))); }
+static inline Floats reciprocal(Floats x) { return Floats(_mm_rcp_ps(__m128(x))); }
+#elif defined(__ARM_NEON)
+static inline Floats reciprocal_root(Floats x) {
+  const float32x4_t y = vmaxq_f32(float32x4_t(x), vdupq_n_f32(1e-30f)), e = vrsqrteq_f32(y);
+  return Floats(vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(y, e), e)));
+}
+static inline Floats reciprocal(Floats x) {
+  const float32x4_t e = vrecpeq_f32(float32x4_t(x));
+  return Floats(vmulq_f32(e, vrecpsq_f32(float32x4_t(x), e)));
+}
+#else
+static inline Floats reciprocal_root(Floats x) { return splat(1.0f) / root(x); }
+static inline Floats reciprocal(Floats x) { return splat(1.0f) / x; }
+#endif
+
+// About a b + c, with one rounding or two.
+static inline Floats about(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+  return Floats(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+#elif defined(__AVX2__)
+  return Floats(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+#else
+  return a * b + c;
 #endif
 }

@@ -57,16 +57,17 @@ def joined(blocks: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 
 def largest(magnitudes: torch.Tensor, tiny: float = TINY) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each block's largest magnitude and 1 over it: 0 and 0 if it is tiny, NaN and 0 if it is not finite."""
+    """Return each block's largest magnitude, and where it is usable: 0 if it is tiny, NaN if it is not finite."""
     # As integers, magnitudes are in the same order, and NaN is above infinity.
     top = magnitudes.contiguous().view(torch.int32).amax(-1, keepdim=True).view(torch.float32)
     usable = (top >= tiny) & (top < HUGE)
-    return torch.where(top < tiny, 0.0, torch.where(usable, top, torch.nan)), inverse(top, usable)
+    return torch.where(top < tiny, 0.0, torch.where(usable, top, torch.nan)), usable
 
 
-def inverse(top: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
-    """Return 1 over the usable ones, 0 for all others."""
-    return torch.where(usable, 1.0 / top, 0.0)
+def over(number: float, top: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
+    """Return a number over the usable ones, 0 for all others."""
+    # Not number / top: torch multiplies with the reciprocal then, which is two roundings.
+    return torch.where(usable, torch.div(torch.full_like(top, number), top), 0.0)
 
 
 def flushed(magnitudes: torch.Tensor) -> torch.Tensor:

@@ -7,18 +7,20 @@ Code map of a slot that has signs (m), with s the largest magnitude of the block
 Code map of a slot without (v), with V the block's largest value: a power law of 4, the square of the one above, on
 sqrt(v), which is what a step divides by.
 
-    q = round(255 (v / V)^(1/4)), at least 1 if v > 0,   read as v = (q^2 R / 255^2)^2
+    q = 255 (v / V)^(1/4), to the nearest in ratio, so at least 1 if v > 0,   read as v = (q^2 R / 255^2)^2
 
-Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone. With
-nearest rounding R^2 = V sum(v) / sum(read v), so that the block's sum stays what it was: beta2 = 0.999 moves v by 0.1 %
-a step and codes lie 1 to 6 % apart, so no code alone would ever move, but the scale does. With stochastic rounding
-R^2 = V, and v goes up with the probability (t^4 - k^4) / ((k + 1)^4 - k^4), t = 255 (v / V)^(1/4), k = floor(t), which is
-right in v itself (not in t: that would be a drift of 0.2 % a step). m is never rounded at random: 0 must stay 0.
+Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone.
+R^2 = V sum(v) / sum(read v), so that the block's sum stays what it was: beta2 = 0.999 moves v by 0.1 % a step and codes
+lie 1 to 6 % apart, so no code alone would ever move, but the scale does.
+
+A sum that only grows (Adagrad's) is rounded at random instead: R^2 = V, and v goes up with the probability
+(t^4 - k^4) / ((k + 1)^4 - k^4), t = 255 (v / V)^(1/4), k = floor(t), which is right in v itself (in t it would be a drift
+of 0.2 % a step). m is never rounded at random: 0 must stay 0.
 
 Relative distance of neighbouring codes: 2 / q for m, 4 / q for v.
 
 What goes wrong: within a block v spans 10 decades at most (4e9); below, it is read as the smallest code: too large,
-steps too small. Sums that only grow (Adagrad's) need stochastic rounding: ``rounding="auto"`` takes it.
+steps too small.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from adamas.formats.blocks import (
     lane_sum,
     largest,
     last_below,
+    over,
     real_shape,
     root,
     rows_of,
@@ -42,6 +45,7 @@ from adamas.formats.format import Format, Stored
 from adamas.rounding import Dice, Rounding
 
 BLOCK = 128
+_LIFT_BELOW = 2.0**-94
 # As float32, and as factors: a division by a constant is not one operation everywhere.
 _PER_SIGNED, _PER_UNSIGNED, _TOP = (float(torch.tensor(x)) for x in (1 / 127**2, 1 / 255**2, 255.0**4))
 
@@ -93,7 +97,7 @@ class Int8(Format):
         if stored.signed:
             q, scale = _encode_signed(x)
         else:
-            roll = cut(dice.roll(values), BLOCK) if rounding.name == "stochastic" else None
+            roll = cut(dice.roll(values), BLOCK) if stored.grows else None
             q, scale = _encode_unsigned(x, roll)
         stored.codes.copy_(joined(q, stored.shape))
         stored.scale.copy_(scale.squeeze(-1))
@@ -101,28 +105,38 @@ class Int8(Format):
 
 def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     magnitude = x.abs()
-    scale, inverse = largest(magnitude, SIGNED_TINY)
-    w = flushed(magnitude) * inverse * 127.0**2
+    scale, usable = largest(magnitude, SIGNED_TINY)
+    w = flushed(magnitude) * over(127.0**2, scale, usable)
     q = last_below(w, torch.floor(w.sqrt() + 0.5), lambda q: (q - 0.5) * (q - 0.5))
     return torch.sign(x).nan_to_num(0.0) * q, scale
 
 
 def _encode_unsigned(x: torch.Tensor, roll: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    top, inverse = largest(x.abs())
-    v = flushed(x)
-    w = v * inverse * _TOP
-    guess = w.sqrt().sqrt()
-    if roll is None:
-        q = last_below(w, torch.floor(guess + 0.5), lambda q: _fourth(q - 0.5))
-    else:
-        k = last_below(w, torch.floor(guess), _fourth)
-        below, above = _fourth(k), _fourth(k + 1.0)
-        q = k + ((2.0 * roll + 1.0) * 2.0**-17 * (above - below) < w - below)
-    q = torch.where((v > 0) & (inverse > 0), q.clamp(1.0, 255.0), 0.0)
-    if roll is not None:
-        return q, root(top)
-    kept = lane_sum(w) / lane_sum(_fourth(q))
-    return q, torch.where(top > 0, root(top * kept), top)
+    top, usable = largest(x.abs())
+    # 255^4 / V must be a float32: where V is very small, all of the block is made larger for a while.
+    lifted = top < _LIFT_BELOW
+    v, top = (torch.where(lifted, y * 2.0**64, y) for y in (flushed(x), top))
+    w = flushed(v * over(_TOP, top, usable))
+    q = _nearest(w) if roll is None else _stochastic(w, roll)
+    kept = top if roll is not None else torch.where(top > 0, top * (lane_sum(w) / lane_sum(_fourth(q))), top)
+    return torch.where(usable, q, 0.0), torch.where(lifted, root(kept) * 2.0**-32, root(kept))
+
+
+def _nearest(w: torch.Tensor) -> torch.Tensor:
+    """Return the q whose fourth power is nearest in ratio: between q and q + 1, q^2 (q + 1)^2 is in the middle."""
+    q = torch.floor(w.sqrt().sqrt() + 0.5)
+    return q + (w > _between(q)).float() - ((w <= _between(q - 1.0)) & (q > 0)).float()
+
+
+def _between(q: torch.Tensor) -> torch.Tensor:
+    return (q * (q + 1.0)) * (q * (q + 1.0))
+
+
+def _stochastic(w: torch.Tensor, roll: torch.Tensor) -> torch.Tensor:
+    k = last_below(w, torch.floor(w.sqrt().sqrt()), _fourth)
+    below, above = _fourth(k), _fourth(k + 1.0)
+    q = k + ((2.0 * roll + 1.0) * 2.0**-17 * (above - below) < w - below)
+    return torch.where(w > 0, q.clamp(1.0, 255.0), 0.0)
 
 
 def _fourth(x: torch.Tensor) -> torch.Tensor:
