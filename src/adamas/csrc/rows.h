@@ -37,10 +37,15 @@ struct Blocks {
     float* scales = reinterpret_cast<float*>(scale);
     switch (dtype) {
       case ADAMAS_INT8:
-        scales[0] = encode_unit(values, largest(values, kUnit), rolling, reinterpret_cast<int8_t*>(codes));
+        scales[0] = encode_unit(values, largest(values, kUnit), reinterpret_cast<int8_t*>(codes));
         break;
       case ADAMAS_UINT8:
-      case ADAMAS_GROWING8: scales[0] = encode_unit(values, largest(values, kUnit), rolling, bytes); break;
+      case ADAMAS_GROWING8: {
+        alignas(64) float roots[kUnit];
+        for (int64_t i = 0; i < kUnit; i += kLanes) store(roots + i, root(load(values + i)));
+        scales[0] = encode_unit(roots, largest(roots, kUnit), rolling, bytes);
+        break;
+      }
       case ADAMAS_INT4:
         for (int64_t i = 0; i < n; i += kSignedBlock) {
           reinterpret_cast<uint16_t*>(scale)[i / kSignedBlock] = encode_signed4(values + i, bytes + i / 2);

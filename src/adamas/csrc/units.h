@@ -92,6 +92,7 @@ struct UnitSlot {
   Pair read(int64_t i) const { return {decode(codes + i, factor), decode(codes + i + kLanes, factor)}; }
 
   void keep(int64_t i, Pair x) {
+    if constexpr (!kSigned) x = {root(x.low), root(x.high)};  // often the rule has them already
     store_pair(values + i, x);
     top[0] = larger(Ints(x.low) & 0x7fffffff, top[0]);
     top[1] = larger(Ints(x.high) & 0x7fffffff, top[1]);
@@ -100,7 +101,11 @@ struct UnitSlot {
   void close(const Rolling& rolling) {
     Ints all[kSixteen < 2 ? 2 : kSixteen] = {top[0], top[1]};
     if constexpr (kSixteen < 2) all[0] = larger(top[0], top[1]);
-    *scale = encode_unit(values, largest_lane(all), rolling, codes);
+    if constexpr (kSigned) {
+      *scale = encode_unit(values, largest_lane(all), codes);
+    } else {
+      *scale = encode_unit(values, largest_lane(all), rolling, codes);
+    }
   }
 };
 

@@ -233,41 +233,17 @@ static inline Floats larger(Floats a, Floats b) {
 #endif
 }
 
-static inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }
-
-// ---- estimates: what is made of them must not depend on their last bits ----------------------------------------------
-
-// About 1 / sqrt(x) and 1 / x for x >= 0, within 2^-11; infinity (or a very large number) at 0, about 0 at infinity.
+// a where it is smaller, else b.
+static inline Floats smaller(Floats a, Floats b) {
 #if defined(__AVX512F__)
-static inline Floats reciprocal_root(Floats x) { return Floats(_mm512_rsqrt14_ps(__m512(x))); }
-static inline Floats reciprocal(Floats x) { return Floats(_mm512_rcp14_ps(__m512(x))); }
+  return Floats(_mm512_min_ps(__m512(a), __m512(b)));
 #elif defined(__AVX2__)
-static inline Floats reciprocal_root(Floats x) { return Floats(_mm256_rsqrt_ps(__m256(x))); }
-static inline Floats reciprocal(Floats x) { return Floats(_mm256_rcp_ps(__m256(x))); }
+  return Floats(_mm256_min_ps(__m256(a), __m256(b)));
 #elif defined(__SSE2__)
-static inline Floats reciprocal_root(Floats x) { return Floats(_mm_rsqrt_ps(__m128(x))); }
-static inline Floats reciprocal(Floats x) { return Floats(_mm_rcp_ps(__m128(x))); }
-#elif defined(__ARM_NEON)
-static inline Floats reciprocal_root(Floats x) {
-  const float32x4_t y = vmaxq_f32(float32x4_t(x), vdupq_n_f32(1e-30f)), e = vrsqrteq_f32(y);
-  return Floats(vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(y, e), e)));
-}
-static inline Floats reciprocal(Floats x) {
-  const float32x4_t e = vrecpeq_f32(float32x4_t(x));
-  return Floats(vmulq_f32(e, vrecpsq_f32(float32x4_t(x), e)));
-}
+  return Floats(_mm_min_ps(__m128(a), __m128(b)));
 #else
-static inline Floats reciprocal_root(Floats x) { return splat(1.0f) / root(x); }
-static inline Floats reciprocal(Floats x) { return splat(1.0f) / x; }
+  return a < b ? a : b;
 #endif
+}
 
-// About a b + c, with one rounding or two.
-static inline Floats about(Floats a, Floats b, Floats c) {
-#if defined(__AVX512F__)
-  return Floats(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
-#elif defined(__AVX2__)
-  return Floats(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
-#else
-  return a * b + c;
-#endif
-}
+static inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }

@@ -14,7 +14,6 @@ block of zeros; one of 2^126 or more, an infinity or a NaN makes the block's sca
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import torch
@@ -95,9 +94,3 @@ def lane_sum(blocks: torch.Tensor) -> torch.Tensor:
 def root(x: torch.Tensor) -> torch.Tensor:
     """Return the correctly rounded square root of float32 numbers."""
     return x.double().sqrt().float()
-
-
-def last_below(w: torch.Tensor, guess: torch.Tensor, threshold: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return the largest whole number q >= 0 with threshold(q) <= w, given a guess that is off by 1 at most."""
-    q = (guess - (threshold(guess) > w).float()).clamp_min(0.0)  # a power of q - 1/2 is no threshold at q = 0
-    return q + (threshold(q + 1.0) <= w).float()
