@@ -48,8 +48,8 @@ def make_state(
         if state.get(slot.name) is None:
             made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group))
     rounding = _rounding(p, group, rule, {**state, **made})
-    random = rounding.name != "nearest" or any(slot.grows for slot in rule.slots)
-    if random and not any(counter.name == "step" for counter in rule.counters):
+    coded = any(form.blockwise for slot in rule.slots if (form := format_of(made.get(slot.name, state.get(slot.name)))))
+    if (coded or rounding.name != "nearest") and not any(counter.name == "step" for counter in rule.counters):
         _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
     for counter in rule.counters:
         if counter.stored:
@@ -120,8 +120,8 @@ def _stored(p: torch.Tensor, name: str, slot: Slot, state: dict[str, Any]) -> St
             f"or delete optimizer.state[p] to start the parameter afresh."
         )
     if form.blockwise:
-        return Stored(form, codes, scale, slot.signed, slot.grows, as_real(p).shape)
-    return Stored(form, as_real(codes), None, slot.signed, slot.grows, as_real(p).shape)
+        return Stored(form, codes, scale, slot.signed, as_real(p).shape)
+    return Stored(form, as_real(codes), None, slot.signed, as_real(p).shape)
 
 
 def _make_counter(counter: Counter, state: dict[str, Any]) -> None:

@@ -46,21 +46,3 @@ struct LaneSum {
     return fold<FourFloats>(part, [](FourFloats a, FourFloats b) { return a + b; })[0];
   }
 };
-
-// Where a unit's random numbers come from: element i of it has the row-major index first + i.
-struct Rolling {
-  bool stochastic;
-  Key key;
-  uint32_t first;
-
-  void roll(Ints* to) const {
-    if (first % kStrip == 0) {
-      for (int64_t i = 0; i < kUnit; i += kStrip) {
-        const Rolls rolls(key, first + uint32_t(i));
-        for (int k = 0; k < kStrip / kLanes; ++k) to[i / kLanes + k] = Ints(rolls.of(k));
-      }
-      return;
-    }
-    for (int64_t i = 0; i < kUnit; ++i) to[i / kLanes][i % kLanes] = int32_t(random16(key, first + uint32_t(i)));
-  }
-};

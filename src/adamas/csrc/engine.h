@@ -352,18 +352,10 @@ struct Randomness {
 
   Dice dice(int operand, int64_t start) const {
     if (!stochastic) return {false, {0, 0}, 0, nullptr};
-    return {true, key(operand, start), uint32_t(start), layout ? index : nullptr};
+    return {true, at_high(key(operand), uint64_t(start) >> 32), uint32_t(start), layout ? index : nullptr};
   }
 
-  Key key(int operand, int64_t start) const {
-    return at_high(make_key(stream, step, uint64_t(operand)), uint64_t(start) >> 32);
-  }
-
-  // Of codes in blocks, whatever the rounding of weights.
-  Rolling rolling(int operand, int64_t start, int32_t dtype) const {
-    if (dtype != ADAMAS_GROWING8) return {false, {0, 0}, 0};
-    return {true, key(operand, start), uint32_t(start)};
-  }
+  Key key(int operand) const { return make_key(stream, step, uint64_t(operand)); }
 };
 
 // What a step in registers needs: every number of it in all lanes.

@@ -45,58 +45,37 @@ static float encode_unit(const float* values, float top, int8_t* codes) {
   return top;
 }
 
-// At least 1 where y > 0, else 0.
-static inline Floats positive(Floats q, Floats y) {
-  return Floats(Ints(larger(q, splat(1.0f))) & Ints(y > 0.0f));
-}
+constexpr int32_t kGolden = 40503;  // 2^16 over the golden ratio
 
-static float encode_nearest(const float* roots, float top, uint8_t* codes) {
-  const Floats factor = splat(kUnsigned / top);
-  LaneSum kept, read;
-  for (int64_t i = 0; i < kUnit; i += 16) {
-    Ints code[kSixteen];
-    for (int k = 0; k < kSixteen; ++k) {
-      const Floats y = load(roots + i + k * kLanes) * factor;
-      const Floats at_least = smaller(y * 0x1p120f, splat(0.75f));  // rounds to 1, or is 0 where y is
-      const Floats whole = larger(root(y), at_least) + kMagic, q = whole - kMagic;
-      code[k] = Ints(whole);
-      kept.part[k] += y * y;
-      read.part[k] += fourth(q);
-    }
-    store_bytes(codes + i, code);
-  }
-  return top * __builtin_sqrtf(kept.total() / read.total());
-}
-
-// k = floor(sqrt(y)) or k + 1, with the probability that makes the mean of its fourth power y^2; chance is in 0 .. 1.
+// k = floor(sqrt(y)) or k + 1, with the probability that makes the mean of its fourth power y^2; at least 1 if y > 0.
+// chance is in 0 .. 1.
 static inline Floats at_random(Floats y, Floats chance) {
-  const Floats t = root(y), near = (t + kMagic) - kMagic, k = near > t ? near - 1.0f : near;
-  const Floats up = k + 1.0f, below = fourth(k), most = splat(255.0f);
+  const Floats t = root(y), near = (t + kMagic) - kMagic, one = splat(1.0f), most = splat(255.0f);
+  const Floats k = near > t ? near - one : near, up = k + one, below = fourth(k);
   const Floats q = chance * (fourth(up) - below) < y * y - below ? up : k;
-  return positive(q > most ? most : q, y);
+  return Floats(Ints(smaller(larger(q, one), most)) & Ints(y > 0.0f));
 }
 
-static float encode_at_random(const float* roots, float top, const Rolling& rolling, uint8_t* codes) {
-  const Floats factor = splat(kUnsigned / top);
-  Ints rolls[kUnit / kLanes];
-  rolling.roll(rolls);
-  for (int64_t i = 0; i < kUnit; i += 16) {
-    Ints code[kSixteen];
-    for (int k = 0; k < kSixteen; ++k) {
-      const int64_t at = i + k * kLanes;
-      const Floats chance = to_floats(2 * rolls[at / kLanes] + 1) * 0x1p-17f;
-      code[k] = Ints(at_random(load(roots + at) * factor, chance) + kMagic);
-    }
-    store_bytes(codes + i, code);
-  }
-  return top;
-}
-
-// Of the roots of a slot without signs.
-static float encode_unit(const float* roots, float top, const Rolling& rolling, uint8_t* codes) {
+// Of the roots of a slot without signs, of which top is the largest.
+static float encode_unit(const float* roots, float top, Key key, uint8_t* codes) {
   if (!(top > 0.0f && top < kHuge)) {
     __builtin_memset(codes, 0, kUnit);
     return top == 0.0f ? 0.0f : not_a_number();
   }
-  return rolling.stochastic ? encode_at_random(roots, top, rolling, codes) : encode_nearest(roots, top, codes);
+  const Floats factor = splat(kUnsigned / top);
+  Ints further[kSixteen];
+  const int32_t h = int32_t(hash32(key, bits_of(top)));
+  for (int k = 0; k < kSixteen; ++k) {
+    for (int lane = 0; lane < kLanes; ++lane) further[k][lane] = h + (k * kLanes + lane) * kGolden;
+  }
+  for (int64_t i = 0; i < kUnit; i += 16) {
+    Ints code[kSixteen];
+    for (int k = 0; k < kSixteen; ++k) {
+      const Floats chance = (to_floats(further[k] & 0xffff) + 0.5f) * 0x1p-16f;
+      code[k] = Ints(at_random(load(roots + i + k * kLanes) * factor, chance) + kMagic);
+      further[k] += 16 * kGolden;
+    }
+    store_bytes(codes + i, code);
+  }
+  return top;
 }

@@ -69,13 +69,18 @@ static inline Key make_key(uint64_t stream, uint64_t step, uint64_t operand) {
   return {uint32_t(z), uint32_t(z >> 32)};
 }
 
+// 32 bits for an index.
+static inline uint32_t hash32(Key key, uint32_t index) {
+  uint32_t x = index + key.a;
+  x = (x ^ (x >> 16)) * 0x7feb352du;  // constants of "lowbias32" (Wellons 2018), public domain
+  x = ((x ^ (x >> 15)) + key.b) * 0x846ca68bu;
+  return x ^ (x >> 16);
+}
+
 // 16 bits for element index < 2^32 (the high half of a longer index is mixed into the key). Elements i and i + 16 of
 // every 32 share a hash of 32 bits, so that a register of hashes serves two registers of elements.
 static inline uint32_t random16(Key key, uint32_t index) {
-  uint32_t x = ((index >> 5) << 4 | (index & 15u)) + key.a;
-  x = (x ^ (x >> 16)) * 0x7feb352du;  // constants of "lowbias32" (Wellons 2018), public domain
-  x = ((x ^ (x >> 15)) + key.b) * 0x846ca68bu;
-  x ^= x >> 16;
+  const uint32_t x = hash32(key, (index >> 5) << 4 | (index & 15u));
   return (index & 16u) ? x >> 16 : x & 0xffffu;
 }
 

@@ -23,8 +23,7 @@ struct Blocks {
     const float* scales = reinterpret_cast<const float*>(scale);
     switch (dtype) {
       case ADAMAS_INT8: decode_unit(reinterpret_cast<const int8_t*>(codes), scales[0], values); break;
-      case ADAMAS_UINT8:
-      case ADAMAS_GROWING8: decode_unit(reinterpret_cast<const uint8_t*>(codes), scales[0], values); break;
+      case ADAMAS_UINT8: decode_unit(reinterpret_cast<const uint8_t*>(codes), scales[0], values); break;
       case ADAMAS_INT4:
         decode_signed4(reinterpret_cast<const uint8_t*>(codes), reinterpret_cast<const uint16_t*>(scale), values);
         break;
@@ -32,18 +31,17 @@ struct Blocks {
     }
   }
 
-  void write_whole(const float* values, int64_t n, const Rolling& rolling) const {
+  void write_whole(const float* values, int64_t n, Key key) const {
     uint8_t* bytes = reinterpret_cast<uint8_t*>(codes);
     float* scales = reinterpret_cast<float*>(scale);
     switch (dtype) {
       case ADAMAS_INT8:
         scales[0] = encode_unit(values, largest(values, kUnit), reinterpret_cast<int8_t*>(codes));
         break;
-      case ADAMAS_UINT8:
-      case ADAMAS_GROWING8: {
+      case ADAMAS_UINT8: {
         alignas(64) float roots[kUnit];
         for (int64_t i = 0; i < kUnit; i += kLanes) store(roots + i, root(load(values + i)));
-        scales[0] = encode_unit(roots, largest(roots, kUnit), rolling, bytes);
+        scales[0] = encode_unit(roots, largest(roots, kUnit), key, bytes);
         break;
       }
       case ADAMAS_INT4:
@@ -73,10 +71,10 @@ struct Blocks {
   }
 
   // values has 128 elements, zeros behind n.
-  void write(int64_t n, const float* values, const Rolling& rolling) const {
-    if (n == kUnit) return write_whole(values, n, rolling);
+  void write(int64_t n, const float* values, Key key) const {
+    if (n == kUnit) return write_whole(values, n, key);
     Own own;
-    Blocks{own.codes, own.scale, dtype}.write_whole(values, n, rolling);
+    Blocks{own.codes, own.scale, dtype}.write_whole(values, n, key);
     __builtin_memcpy(codes, own.codes, size_t(code_bytes(n)));
     __builtin_memcpy(scale, own.scale, size_t(scale_bytes(n)));
   }
@@ -164,12 +162,12 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
       }
       zeros_behind(stage[2 + k], n);
       const Blocks blocks = blocks_of(launch, tensor, k, row, column);
-      const Rolling rolling = random.rolling(2 + k, at, place[2 + k].dtype);
+      const Key key = random.key(2 + k);
       if constexpr (sizeof(T) == 4) {
-        blocks.write(n, stage[2 + k], rolling);
+        blocks.write(n, stage[2 + k], key);
       } else {
         for (int64_t i = 0; i < kUnit; ++i) values[i] = float(stage[2 + k][i]);
-        blocks.write(n, values, rolling);
+        blocks.write(n, values, key);
       }
     }
     column += n;

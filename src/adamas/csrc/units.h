@@ -98,13 +98,13 @@ struct UnitSlot {
     top[1] = larger(Ints(x.high) & 0x7fffffff, top[1]);
   }
 
-  void close(const Rolling& rolling) {
+  void close(Key key) {
     Ints all[kSixteen < 2 ? 2 : kSixteen] = {top[0], top[1]};
     if constexpr (kSixteen < 2) all[0] = larger(top[0], top[1]);
     if constexpr (kSigned) {
       *scale = encode_unit(values, largest_lane(all), codes);
     } else {
-      *scale = encode_unit(values, largest_lane(all), rolling, codes);
+      *scale = encode_unit(values, largest_lane(all), key, codes);
     }
   }
 };
@@ -127,7 +127,7 @@ struct UnitSlots {
 
 template <class Rule, class Weights, class Gradient>
 static void step_unit(const Strips<Rule>& rule, Weights weights, const Gradient* g, UnitSlots<Rule>& slots,
-                      const Rolling* rolling) {
+                      const Key* key) {
   for (int64_t i = 0; i < kUnit; i += 2 * kLanes) {
     if (i % kStrip == 0) {
       ask_ahead(weights.at + i);
@@ -145,7 +145,7 @@ static void step_unit(const Strips<Rule>& rule, Weights weights, const Gradient*
     slots.each([&](auto& slot, int j) __attribute__((always_inline)) { slot.keep(i, {low[j], high[j]}); });
     weights.write(i, y);
   }
-  slots.each([&](auto& slot, int j) { slot.close(rolling[j]); });
+  slots.each([&](auto& slot, int j) { slot.close(key[j]); });
 }
 
 // Whether a tensor's whole units can go this way.
@@ -155,7 +155,7 @@ static bool in_registers(const Place* place, const Weight& weight, const Randomn
   if (Rule::kSlots == 0 || random.layout || place[0].layout || place[1].layout || place[1].dtype != dtype) return false;
   for (int k = 0; k < Rule::kSlots; ++k) {
     const int32_t codes = place[2 + k].dtype;
-    if (Rule::kSigned[k] ? codes != ADAMAS_INT8 : (codes != ADAMAS_UINT8 && codes != ADAMAS_GROWING8)) return false;
+    if (Rule::kSigned[k] ? codes != ADAMAS_INT8 : codes != ADAMAS_UINT8) return false;
   }
   if (weight.split) return dtype == ADAMAS_BFLOAT16 && !weight.low.layout && weight.low.dtype == ADAMAS_INT8;
   return dtype == ADAMAS_FLOAT32 || dtype == ADAMAS_BFLOAT16;
@@ -168,25 +168,25 @@ static bool do_unit(const AdamasLaunch& launch, int64_t tensor, int64_t at, int6
   const bool is_short = place[0].dtype == ADAMAS_BFLOAT16;
   if (is_short && random.stochastic && !weight.split && at % kStrip != 0) return false;
   UnitSlots<Rule> slots;
-  Rolling rolling[ADAMAS_MAX_SLOTS];
+  Key key[ADAMAS_MAX_SLOTS];
   slots.each([&](auto& slot, int j) {
     slot.open(blocks_of(launch, tensor, j, row, column));
-    rolling[j] = random.rolling(2 + j, at, place[2 + j].dtype);
+    key[j] = random.key(2 + j);
   });
   void* p = place[0].flat_at(at);
   const void* g = place[1].flat_at(at);
   if (!is_short) {
-    step_unit(rule, PlainWeights{static_cast<float*>(p)}, static_cast<const float*>(g), slots, rolling);
+    step_unit(rule, PlainWeights{static_cast<float*>(p)}, static_cast<const float*>(g), slots, key);
     return true;
   }
   uint16_t* h = static_cast<uint16_t*>(p);
   const uint16_t* gradient = static_cast<const uint16_t*>(g);
   if (weight.split) {
     int8_t* low = reinterpret_cast<int8_t*>(weight.low.flat_at(at));
-    step_unit(rule, SplitWeights{h, low}, gradient, slots, rolling);
+    step_unit(rule, SplitWeights{h, low}, gradient, slots, key);
   } else {
     const Dice dice = random.dice(0, at);
-    step_unit(rule, ShortWeights{h, dice.stochastic, dice.key, dice.first, {}}, gradient, slots, rolling);
+    step_unit(rule, ShortWeights{h, dice.stochastic, dice.key, dice.first, {}}, gradient, slots, key);
   }
   return true;
 }

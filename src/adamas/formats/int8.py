@@ -7,15 +7,16 @@ Code map of a slot that has signs (m), with s the largest magnitude of the block
 Code map of a slot without (v): the same for its root r = sqrt(v), which is what a step divides by, with R the block's
 largest root. For v that is a power law of 4.
 
-    q = round(sqrt(r 255^2 / R)), at least 1 if v > 0,   read as v = (q^2 S / 255^2)^2
+    q = sqrt(r 255^2 / R), rounded at random, at least 1 if v > 0,   read as v = (q^2 R / 255^2)^2
 
-Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone.
-S = R sqrt(sum(v) / sum(q^4 R^2 / 255^4)), so that the block's sum stays what it was: beta2 = 0.999 moves v by 0.1 % a
-step and codes lie 1 to 6 % apart, so no code alone would ever move, but the scale does.
+Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone. With
+k = floor(sqrt(r 255^2 / R)), v goes up to k + 1 with the probability (v 255^4 / R^2 - k^4) / ((k + 1)^4 - k^4), which is right
+in v itself (in its root it would be a drift of 0.2 % a step). To nearest it would stall: beta2 = 0.999 moves v by 0.1 % a
+step, and codes lie 1 to 6 % apart. m is rounded to nearest: at random, 0 would not stay 0.
 
-A sum that only grows (Adagrad's) is rounded at random instead: S = R, and with k = floor(sqrt(r 255^2 / R)) v goes up
-to k + 1 with the probability (v 255^4 / R^2 - k^4) / ((k + 1)^4 - k^4), which is right in v itself (in its root it would
-be a drift of 0.2 % a step). m is never rounded at random: 0 must stay 0.
+Random numbers are cheap and even: a block has one of 16 bits, h, and its element i gets h + 40503 i mod 2^16, a golden
+section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the seed,
+the tensor's name, the step and the bits of R: of nothing that changes when rows move to another machine.
 
 Relative distance of neighbouring codes: 2 / q for m, 4 / q for v.
 
@@ -33,7 +34,6 @@ from adamas.formats.blocks import (
     cut,
     flushed,
     joined,
-    lane_sum,
     largest,
     over,
     real_shape,
@@ -45,6 +45,7 @@ from adamas.rounding import Dice, Rounding
 
 BLOCK = 128
 _SIGNED, _UNSIGNED = 127.0**2, 255.0**2
+_GOLDEN = 40503  # 2^16 over the golden ratio
 # Factors, as float32: a division by a constant is not one operation everywhere.
 _PER_SIGNED, _PER_UNSIGNED = (float(torch.tensor(1 / x)) for x in (_SIGNED, _UNSIGNED))
 
@@ -96,8 +97,7 @@ class Int8(Format):
         if stored.signed:
             q, scale = _encode_signed(x)
         else:
-            roll = cut(dice.roll(values), BLOCK) if stored.grows else None
-            q, scale = _encode_unsigned(x, roll)
+            q, scale = _encode_unsigned(x, dice)
         stored.codes.copy_(joined(q, stored.shape))
         stored.scale.copy_(scale.squeeze(-1))
 
@@ -108,22 +108,21 @@ def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.where(usable, torch.sign(x) * q, 0.0), scale
 
 
-def _encode_unsigned(v: torch.Tensor, roll: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+def _encode_unsigned(v: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
     r = root(torch.where(v.isnan(), v, flushed(v)))
     scale, usable = largest(r)
     y = r * over(_UNSIGNED, scale, usable)
-    t = root(y)
-    q = torch.round(t) if roll is None else _at_random(t.floor(), y * y, roll)
-    q = torch.where(usable & (r > 0), q.clamp(1.0, 255.0), 0.0)
-    if roll is not None:
-        return q, scale
-    kept = lane_sum(y * y) / lane_sum(_fourth(q))
-    return q, torch.where(usable, scale * root(kept), scale)
-
-
-def _at_random(k: torch.Tensor, w: torch.Tensor, roll: torch.Tensor) -> torch.Tensor:
+    k = root(y).floor()
     below = _fourth(k)
-    return k + ((2.0 * roll + 1.0) * 2.0**-17 * (_fourth(k + 1.0) - below) < w - below)
+    up = _chance(scale, dice) * (_fourth(k + 1.0) - below) < y * y - below
+    return torch.where(usable & (r > 0), (k + up).clamp(1.0, 255.0), 0.0), scale
+
+
+def _chance(scale: torch.Tensor, dice: Dice) -> torch.Tensor:
+    """Return numbers in 0..1 for the elements of blocks."""
+    h = dice.hash(scale.contiguous().view(torch.int32).long() & 0xFFFFFFFF) & 0xFFFF
+    further = torch.arange(BLOCK, device=scale.device) * _GOLDEN
+    return (2.0 * ((h + further) & 0xFFFF) + 1.0) * 2.0**-17
 
 
 def _fourth(x: torch.Tensor) -> torch.Tensor:

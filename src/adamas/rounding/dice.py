@@ -51,12 +51,16 @@ class Dice(NamedTuple):
             >>> Dice(stream=1, step=1, operand=0).roll(torch.zeros(4)).tolist()
             [..., ..., ..., ...]
         """
-        a, b = self.key()
         index = torch.arange(like.numel(), device=like.device, dtype=torch.int64).view(like.shape)
         low = index & _MASK32
         pair = (low >> 5 << 4) | (low & 15)
-        x = (pair + a + (index >> 32) * 0x9E3779B9) & _MASK32
+        x = self.hash(pair + (index >> 32) * 0x9E3779B9)
+        return torch.where(low & 16 != 0, x >> 16, x & 0xFFFF)
+
+    def hash(self, index: torch.Tensor) -> torch.Tensor:
+        """Return uniform integers in 0..2^32 - 1 (int64) for integers."""
+        a, b = self.key()
+        x = (index + a) & _MASK32
         x = ((x ^ (x >> 16)) * 0x7FEB352D) & _MASK32
         x = ((((x ^ (x >> 15)) + b) & _MASK32) * (0x846CA68B - (1 << 32))) & _MASK32
-        x ^= x >> 16
-        return torch.where(low & 16 != 0, x >> 16, x & 0xFFFF)
+        return x ^ (x >> 16)

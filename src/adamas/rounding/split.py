@@ -6,7 +6,7 @@ bfloat16, with b the float32's bits:
 
     hi = (b + 2^15) >> 16,   lo = b - hi 2^16 in -2^15 .. 2^15 - 1
     split32 keeps lo: training is bit-exact with float32 weights.
-    split24 keeps clamp((lo + 128) >> 8, -128, 127): an error of 2^-17 of the weight at most.
+    split24 keeps clamp((lo + 128) >> 8, -128, 127): steps of 2^-15 of the weight, rounded to nearest.
 
 (Ties go up in magnitude, not to even as in a cast: with ties to even two values would share a pair of hi and lo.)
 
