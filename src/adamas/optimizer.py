@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
-from adamas.checkpoint import load_state_dict
+from adamas.checkpoint import LoadReport, header, load_state_dict
 from adamas.engines.plan import Plan
 from adamas.engines.states import State
 from adamas.hooks import with_hooks
@@ -153,25 +153,43 @@ class Optimizer(torch.optim.Optimizer):
         self._plan.run(grads, inverse_scale)  # type: ignore[union-attr]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads."""
+        """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads.
+
+        The tensors are the optimizer's own, as in torch: ``deepcopy`` it to keep it while training goes on. Beside
+        torch's keys there is ``adamas``: the version of the dict and the name of the class.
+        """
         packed = super().state_dict()
         packed["state"] = {
             key: dict(state) if isinstance(state, State) else state for key, state in packed["state"].items()
         }
+        packed["adamas"] = header(self)
         return packed
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(
+        self, state_dict: dict[str, Any], strict: bool = True, hyperparameters: str = "load"
+    ) -> LoadReport:
         """Load what ``state_dict()`` of this class, or of torch's class of the same name, returned.
 
         Parameters are matched by name when both sides have names, otherwise by their order. Moments keep the dtype
         they were saved in; those of a torch checkpoint take this optimizer's ``state_format`` unless it is ``auto``.
         The engine stays this optimizer's own: the checkpoint may come from another machine.
 
+        Args:
+            state_dict: what to load; it is copied, never shared.
+            strict: refuse it if anything does not fit. Otherwise what fits is loaded, the rest starts afresh and is
+                in the report. Without names on both sides, the sizes of all groups must fit in any case.
+            hyperparameters: ``load`` takes the saved ones (lr, betas, ... of the saved group that a group's parameters
+                were in); ``keep`` keeps this optimizer's, for moments alone.
+
+        Returns:
+            What did not fit: `adamas.checkpoint.LoadReport`.
+
         Raises:
-            ValueError: if groups, names or shapes do not fit; nothing was changed then.
+            ValueError: if groups, names or shapes do not fit, all of them named; nothing was changed then.
         """
-        load_state_dict(self, state_dict)
+        report = load_state_dict(self, state_dict, strict, hyperparameters)
         self._plan = None
+        return report
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickle and deepcopy keep."""

@@ -127,9 +127,16 @@ def make_state(p: torch.Tensor, name: str, group: dict[str, Any], rule: type[Rul
 def _make_counter(counter: Counter, state: dict[str, Any]) -> None:
     value = state.get(counter.name, counter.start)
     if not isinstance(value, torch.Tensor) or value.device.type != "cpu":
-        # torch keeps the step in the default dtype, at least float32.
-        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
-        state[counter.name] = torch.tensor(float(value), dtype=dtype)
+        state[counter.name] = host_number(value)
+
+
+def host_number(value: float | torch.Tensor) -> torch.Tensor:
+    """Return a counter as it is kept: a new 0-dim tensor on the CPU, in single precision at least."""
+    if isinstance(value, torch.Tensor) and value.dtype in (torch.float32, torch.float64):
+        return value.detach().to("cpu", copy=True).reshape(())
+    # torch keeps the step in the default dtype, at least float32.
+    dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+    return torch.tensor(float(value), dtype=dtype)
 
 
 def parameter_name(groups: list[dict[str, Any]], number: int, place: int) -> str:

@@ -20,11 +20,11 @@ ALLOWED: dict[str, set[str]] = {
     "engines": {"engines", "formats", "rounding", "rules"},
     "hyperparameters": {"engines", "formats", "rounding"},
     "planning": {"engines", "formats", "rounding", "rules"},
-    "checkpoint": {"formats", "hyperparameters", "planning"},
+    "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rules"},
     "hooks": set(),
     "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "rules"},
     "optimizers": {"optimizer", "planning", "rules"},
-    "__init__": {"optimizer", "optimizers", "rules"},
+    "__init__": {"checkpoint", "optimizer", "optimizers", "rules"},
 }
 
 
