@@ -2,6 +2,7 @@
 
 from adamas import checkpoint, rules
 from adamas.checkpoint import load, save
+from adamas.groups import param_groups
 from adamas.optimizer import Optimizer
 from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
 from adamas.rules import Counter, Rule, Slot
@@ -24,6 +25,7 @@ __all__ = [
     "Slot",
     "checkpoint",
     "load",
+    "param_groups",
     "rules",
     "save",
 ]

@@ -13,7 +13,7 @@ from adamas.checkpoint import LoadReport, header, load_state_dict
 from adamas.engines.plan import Plan
 from adamas.engines.states import State
 from adamas.hooks import with_hooks
-from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values
+from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values, remember_max_lr
 from adamas.planning import check_parameter, make_plan, parameter_name
 from adamas.rules import Rule
 
@@ -29,6 +29,11 @@ class Optimizer(torch.optim.Optimizer):
     Args:
         params: tensors, ``(name, tensor)`` pairs (``model.named_parameters()``) or groups of either, as in torch.
         rule: a `Rule` subclass.
+        decay_mode: how ``weight_decay`` (wd) acts. ``l2`` adds wd p to the gradient; the others multiply p with one
+            minus lr wd (``decoupled``), wd lr / max_lr (``independent``: wd is the rate per step, whatever the peak
+            lr), or wd lr^2 / max_lr (``scheduled``, which keeps the size of weights steady as lr falls; Defazio 2025,
+            arXiv 2506.02285). ``auto``: what ``decoupled_weight_decay`` says. max_lr stands in the group: the lr at
+            its making unless it is given there; ``OneCycleLR`` sets its own.
         engine: ``auto`` (the compiled engine where it can, per parameter), ``cpu`` or ``reference``. The environment
             variable ``ADAMAS_ENGINE`` overrides it.
         state_format: how moments are stored: ``auto`` (in the parameter's dtype, as torch), ``float32``, ``bfloat16``.
@@ -70,6 +75,7 @@ class Optimizer(torch.optim.Optimizer):
         params: ParamsT,
         rule: type[Rule],
         *,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -79,6 +85,7 @@ class Optimizer(torch.optim.Optimizer):
         known = {**_COMMON, "decoupled_weight_decay": rule.decoupled_weight_decay, **rule.defaults}
         check_keywords(hyper, known, rule.__name__)
         extras = {"engine": engine, "state_format": state_format, "rounding": rounding, "seed": seed}
+        extras["decay_mode"] = decay_mode
         self._rule = rule
         self._start(params, {**known, **hyper, **extras})
 
@@ -114,6 +121,7 @@ class Optimizer(torch.optim.Optimizer):
             raise
         if isinstance(added["lr"], torch.Tensor) and added["lr"] is self.defaults["lr"]:
             added["lr"] = added["lr"].clone()  # one tensor in all groups would be scheduled once for each of them
+        remember_max_lr(added)
         self._plan = None
 
     def _check_group(self, group: dict[str, Any]) -> None:

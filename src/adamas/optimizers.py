@@ -1,7 +1,8 @@
 """The public optimizers: torch.optim's signatures and state, any engine, any format.
 
-Arguments after the star that torch does not have: ``engine``, ``state_format``, ``rounding`` and ``seed``, described in
-`adamas.Optimizer`. ``foreach`` and ``fused`` are accepted and change nothing: there is one set of numbers.
+Arguments after the star that torch does not have: ``decay_mode``, ``engine``, ``state_format``, ``rounding`` and
+``seed``, described in `adamas.Optimizer`. ``foreach`` and ``fused`` are accepted and change nothing: there is one set
+of numbers.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class SGD(Optimizer):
         foreach: a hint of torch's that changes nothing.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -83,6 +85,7 @@ class SGD(Optimizer):
         foreach: bool | None = None,
         differentiable: bool = False,
         fused: bool | None = None,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -125,6 +128,7 @@ class Adagrad(Optimizer):
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -160,6 +164,7 @@ class Adagrad(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -207,6 +212,7 @@ class RMSprop(Optimizer):
         foreach: a hint of torch's that changes nothing.
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -244,6 +250,7 @@ class RMSprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         *,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -284,6 +291,7 @@ class Adam(Optimizer):
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
         decoupled_weight_decay: decay the weights instead of adding to the gradient, as AdamW.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -322,6 +330,7 @@ class Adam(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -376,6 +385,7 @@ class AdamW(Adam):
         capturable: refused when True.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -413,6 +423,7 @@ class AdamW(Adam):
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -451,6 +462,7 @@ class NAdam(Optimizer):
         maximize: ascend.
         capturable: refused when True.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -488,6 +500,7 @@ class NAdam(Optimizer):
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -524,6 +537,7 @@ class RAdam(Optimizer):
         maximize: ascend.
         capturable: refused when True.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -560,6 +574,7 @@ class RAdam(Optimizer):
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -593,6 +608,7 @@ class Adamax(Optimizer):
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
         capturable: refused when True.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -628,6 +644,7 @@ class Adamax(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         capturable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -658,6 +675,7 @@ class Lion(Optimizer):
         weight_decay: rate of decoupled decay in units of lr, >= 0; 3 to 10 times larger than AdamW's.
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -689,6 +707,7 @@ class Lion(Optimizer):
         *,
         maximize: bool = False,
         differentiable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",

@@ -21,10 +21,11 @@ ALLOWED: dict[str, set[str]] = {
     "hyperparameters": {"engines", "formats", "rounding"},
     "planning": {"engines", "formats", "rounding", "rules"},
     "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rules"},
+    "groups": {"groups"},
     "hooks": set(),
     "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "rules"},
     "optimizers": {"optimizer", "planning", "rules"},
-    "__init__": {"checkpoint", "optimizer", "optimizers", "rules"},
+    "__init__": {"checkpoint", "groups", "optimizer", "optimizers", "rules"},
 }
 
 
