@@ -15,6 +15,7 @@ from adamas.engines.states import State
 from adamas.hooks import with_hooks
 from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values, remember_max_lr
 from adamas.planning import check_parameter, make_plan, parameter_name
+from adamas.replacing import Rows, replace
 from adamas.rules import Rule
 
 _COMMON: dict[str, Any] = {"weight_decay": 0.0, "decoupled_weight_decay": False, "maximize": False}
@@ -198,6 +199,34 @@ class Optimizer(torch.optim.Optimizer):
         report = load_state_dict(self, state_dict, strict, hyperparameters)
         self._plan = None
         return report
+
+    def replace(self, old: torch.Tensor, new: torch.Tensor, rows: Rows = None, dim: int = 0) -> None:
+        """Put a parameter in the place of another, with its name, group and step; kept rows keep their moments.
+
+        For a vocabulary that grows, a layer that is pruned, weights that are cast or unfrozen as another tensor. New
+        rows begin with fresh moments at the step of the others: with Adam their first updates are up to
+        (1 - beta1) / sqrt(1 - beta2) times lr, 3.2 for the default betas.
+
+        Args:
+            old: a parameter of this optimizer.
+            new: the tensor to step from now on; its numbers are left as they are.
+            rows: for each row of ``new`` the row of ``old`` that it continues, or -1; None: row i continues row i.
+            dim: the dimension that the rows are counted along; all others must be equal.
+
+        Raises:
+            ValueError: if ``old`` is not in the optimizer, ``new`` is, or they do not fit; nothing was changed then.
+
+        Example:
+            >>> import torch, adamas
+            >>> old, new = torch.nn.Parameter(torch.ones(2, 3)), torch.nn.Parameter(torch.ones(4, 3))
+            >>> optimizer = adamas.SGD([old], lr=0.1, momentum=0.9)
+            >>> old.grad = torch.ones(2, 3); optimizer.step()
+            >>> optimizer.replace(old, new, rows=[1, 0, -1, -1])
+            >>> optimizer.state[new]["momentum_buffer"].sum(dim=1)
+            tensor([3., 3., 0., 0.])
+        """
+        replace(self, old, new, rows, dim)
+        self._plan = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickle and deepcopy keep."""

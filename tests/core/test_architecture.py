@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rules"},
     "groups": {"groups"},
     "hooks": set(),
-    "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "rules"},
+    "replacing": {"planning"},
+    "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "replacing", "rules"},
     "optimizers": {"optimizer", "planning", "rules"},
     "__init__": {"checkpoint", "groups", "optimizer", "optimizers", "rules"},
 }
