@@ -1,4 +1,4 @@
-"""A program that saves checkpoints and is killed, again and again: ``python -m tests.checkpoint.killing FOLDER .pt``.
+"""A program that saves checkpoints and is killed, again and again: ``python -m tests.checkpoint.killing FOLDER``.
 
 It forks the savers, so that 50 of them cost the import of torch only once. What it saw, it prints as JSON.
 """
@@ -19,6 +19,7 @@ import torch
 import adamas
 
 KILLS, KEEP = 50, 3
+SUFFIXES = (".safetensors", ".pt")
 _ELEMENTS = 100_000
 
 
@@ -69,10 +70,13 @@ def look(folder: Path, reported: int) -> dict[str, int | bool]:
     return {"reported": reported, "newest": max(steps), "kept": len(steps), "drafts": drafts}
 
 
-def main(folder: Path, suffix: str) -> None:
-    chance = random.Random(0)
-    print(json.dumps([look(folder, kill_once(folder, suffix, chance)) for _ in range(KILLS)]))
+def main(folder: Path) -> None:
+    chance, seen = random.Random(0), {}
+    for suffix in SUFFIXES:
+        place = folder / suffix[1:]
+        seen[suffix] = [look(place, kill_once(place, suffix, chance)) for _ in range(KILLS)]
+    print(json.dumps(seen))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]))

@@ -1,13 +1,17 @@
 """Trainings of every class, format and rounding, to be killed and resumed by other processes.
 
-``python -m tests.checkpoint.resuming train FOLDER`` saves each in the middle, says so and trains on until it is killed;
-``... resume FOLDER`` makes them anew, with other weights and in another order, loads them and finishes them.
+``python -m tests.checkpoint.resuming FOLDER`` forks a process that saves each in the middle, says so and trains on
+until it is killed; then it makes them anew, with other weights and in another order, loads and finishes them.
 """
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import sys
+import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,14 +72,14 @@ class Training:
         return {"weights": {name: p.detach() for name, p in self.params.items()}, "state": state}
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, report: Callable[[], object]) -> None:
     trainings = []
     for number, combination in enumerate(COMBINATIONS):
         training = Training(combination, fresh=True)
         training.steps(MIDDLE)
         adamas.save(folder / f"{number}{('.safetensors', '.pt')[number % 2]}", training.model, training.optimizer)
         trainings.append(training)
-    print("saved", flush=True)
+    report()
     while True:
         for training in trainings:
             training.steps(1)
@@ -91,5 +95,21 @@ def resume(folder: Path) -> None:
     torch.save(ends, folder / "ends")
 
 
+def main(folder: Path) -> None:
+    reading, writing = os.pipe()
+    first = os.fork()
+    if first == 0:
+        train(folder, lambda: os.write(writing, b"saved"))
+    os.close(writing)
+    if not os.read(reading, 5):
+        raise RuntimeError("the training ended before it had saved")
+    time.sleep(random.uniform(0, 0.1))
+    os.kill(first, signal.SIGKILL)
+    _, status = os.waitpid(first, 0)
+    if os.WTERMSIG(status) != signal.SIGKILL:
+        raise RuntimeError("the training ended by itself")
+    resume(folder)
+
+
 if __name__ == "__main__":
-    {"train": train, "resume": resume}[sys.argv[1]](Path(sys.argv[2]))
+    main(Path(sys.argv[1]))
