@@ -10,7 +10,7 @@ import torch
 
 from adamas.engines.hyper import DECAY_MODES, PACED
 from adamas.engines.select import ENGINES
-from adamas.formats import FORMATS
+from adamas.formats import FORMATS, named
 from adamas.rounding import ROUNDINGS
 
 # What the optimizer itself puts into every group.
@@ -129,10 +129,11 @@ def _in_range(value: Any, test: Callable[[float], bool]) -> bool:
 
 def _check_choices(group: dict[str, Any]) -> None:
     for key, names in _NAMES.items():
-        value = group.get(key, "auto")
-        if value != "auto" and value not in names:
-            hint = nearest(value, names) if isinstance(value, str) else ""
-            raise ValueError(f"unknown {key} {value!r}{hint} There are auto, {', '.join(names)}")
+        given = group.get(key, "auto")
+        for value in named(given) if key == "state_format" and isinstance(given, dict) else [given]:
+            if value != "auto" and value not in names:
+                hint = nearest(value, names) if isinstance(value, str) else ""
+                raise ValueError(f"unknown {key} {value!r}{hint} There are auto, {', '.join(names)}")
     seed = group.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"seed must be an integer, got {seed!r}")

@@ -14,8 +14,9 @@ from torch.optim.optimizer import ParamsT
 
 from adamas import rules
 from adamas.optimizer import Optimizer
-from adamas.planning import make_state, parameter_name
+from adamas.planning import parameter_key, parameter_name
 from adamas.rules import Rule
+from adamas.slots import make_state
 
 _Number = float | torch.Tensor
 
@@ -174,7 +175,7 @@ class Adagrad(Optimizer):
         for number, group in enumerate(self.param_groups):
             for place, p in enumerate(group["params"]):
                 name = parameter_name(self.param_groups, number, place)
-                make_state(p, name, group, self.rule(group), self.state[p])
+                make_state(p, name, parameter_key(group, place), group, self.rule(group), self.state[p])
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
         """Return AdaGrad."""

@@ -10,10 +10,10 @@ from adamas.engines.launch import Item, as_real
 from adamas.engines.plan import Plan
 from adamas.engines.select import batches, choose
 from adamas.engines.states import State
-from adamas.formats import format_for
-from adamas.rounding import rounding_for, stream_key
+from adamas.formats import unused
+from adamas.rounding import LOW, stream_key
 from adamas.rules import Rule
-from adamas.rules.rule import STEP, Counter
+from adamas.slots import make_state, rounding_of, stored_slots
 
 _States = dict[torch.Tensor, dict[str, Any]]
 
@@ -29,7 +29,9 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
 
     Raises:
         RuntimeError: if a gradient does not fit its parameter, before anything is changed.
+        ValueError: if a ``state_format`` speaks of a slot or a parameter that is not there.
     """
+    _check_state_formats(groups, rules)
     absent, todo = [], []
     for number, group in enumerate(groups):
         for place, p in enumerate(group["params"]):
@@ -55,6 +57,19 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
     return Plan(groups, rules, batches(items, grads, engines), absent, states)
 
 
+def _check_state_formats(groups: list[dict[str, Any]], rules: list[type[Rule]]) -> None:
+    """Raise ValueError for a key of a ``state_format`` that nothing would read."""
+    names = [name for group in groups for name in group.get("param_names", [])]
+    slots = [slot.name for rule in rules for slot in rule.slots]
+    for group in groups:
+        for key in unused(group["state_format"], names, slots):
+            hint = "" if names else " (patterns need names: give the optimizer model.named_parameters())"
+            raise ValueError(
+                f"state_format has {key!r}, which is neither a slot ({', '.join(dict.fromkeys(slots))}) nor fits the "
+                f"name of a parameter{hint}"
+            )
+
+
 def _take_back(states: _States, params: list[torch.Tensor], before: dict[torch.Tensor, set[str]]) -> None:
     """Remove from the state what was not there before."""
     for p in params:
@@ -78,65 +93,33 @@ def make_item(
     state = states[p]
     if type(state) is not State:
         state = states[p] = State(state)
-    fresh = make_state(p, name, group, rule, state)
-    slots = tuple(state[slot.name] for slot in rule.slots)
-    for slot, stored in zip(rule.slots, slots, strict=True):
-        if stored.shape != p.shape or stored.device != p.device:
-            raise RuntimeError(
-                f"{slot.name} of {name} has shape {tuple(stored.shape)} on {stored.device}, the parameter has "
-                f"{tuple(p.shape)} on {p.device}: it was changed after its state was made. Make a new optimizer, "
-                f"or delete optimizer.state[p] to start the parameter afresh."
-            )
-    dtypes = [p.dtype.to_real(), *(x.dtype.to_real() for x in slots)]
+    fresh = make_state(p, name, key if "param_names" in group else None, group, rule, state)
+    slots = stored_slots(p, name, rule, state)
+    rounding = rounding_of(p, name, group, rule, state)
+    if torch.is_grad_enabled() and (rounding.low is not None or any(slot.format.blockwise for slot in slots)):
+        raise RuntimeError(
+            f"the step of {name} is to be differentiable, and codes have no derivative: use state_format='auto' and "
+            f"rounding='nearest' with differentiable=True"
+        )
     return Item(
         owner=p,
         name=name,
         group=number,
         state=state,
         rule=rule,
-        rounding=rounding_for(group["rounding"], dtypes),
+        rounding=rounding,
         param=as_real(p.detach()) if not torch.is_grad_enabled() else as_real(p),
-        slots=tuple(map(as_real, slots)),
+        low=state[LOW] if rounding.low is not None else None,
+        slots=slots,
         stream=stream_key(group["seed"], key),
         fresh=fresh,
     )
 
 
-def make_state(p: torch.Tensor, name: str, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]) -> bool:
-    """Add to a parameter's state what the rule needs and it lacks; return whether any slot was made."""
-    form = format_for(group["state_format"], p)
-    dtypes = [p.dtype.to_real(), form.dtype]
-    counted = any(counter.name == "step" for counter in rule.counters)
-    if not counted and rounding_for(group["rounding"], dtypes).name == "stochastic":
-        _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
-    for counter in rule.counters:
-        if counter.stored:
-            _make_counter(counter, state)
-    made = False
-    for slot in rule.slots:
-        if state.get(slot.name) is None:
-            start = group[slot.start] if isinstance(slot.start, str) else slot.start
-            try:
-                state[slot.name] = form.allocate(p.detach(), float(start))
-            except ValueError as error:
-                raise ValueError(f"{name} is {p.dtype}: {error}; give its group another state_format") from None
-            made = True
-    return made
-
-
-def _make_counter(counter: Counter, state: dict[str, Any]) -> None:
-    value = state.get(counter.name, counter.start)
-    if not isinstance(value, torch.Tensor) or value.device.type != "cpu":
-        state[counter.name] = host_number(value)
-
-
-def host_number(value: float | torch.Tensor) -> torch.Tensor:
-    """Return a counter as it is kept: a new 0-dim tensor on the CPU, in single precision at least."""
-    if isinstance(value, torch.Tensor) and value.dtype in (torch.float32, torch.float64):
-        return value.detach().to("cpu", copy=True).reshape(())
-    # torch keeps the step in the default dtype, at least float32.
-    dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
-    return torch.tensor(float(value), dtype=dtype)
+def parameter_key(group: dict[str, Any], place: int) -> str | None:
+    """Return the name that patterns in ``state_format`` go by; None if the optimizer was given none."""
+    names = group.get("param_names")
+    return names[place] if names else None
 
 
 def parameter_name(groups: list[dict[str, Any]], number: int, place: int) -> str:

@@ -7,7 +7,10 @@ from typing import Any
 
 import torch
 
-from adamas.planning import check_parameter, make_state, parameter_name
+from adamas.formats import format_of
+from adamas.planning import check_parameter, parameter_key, parameter_name
+from adamas.rules import Rule
+from adamas.slots import make_state, recast, scale_key, values_of
 
 Rows = Sequence[int] | torch.Tensor | None
 
@@ -23,9 +26,9 @@ def replace(optimizer: Any, old: torch.Tensor, new: torch.Tensor, rows: Rows, di
     sources = _sources(name, old, new, rows, dim)
     state: dict[str, Any] = dict(optimizer.state.get(old, {}))
     if any(value is not None for value in state.values()):
-        fresh: dict[str, Any] = {}
-        make_state(new, name, groups[number], optimizer.rule(groups[number]), fresh)
-        state = {key: _carry(key, value, fresh.get(key), old, new, sources, dim) for key, value in state.items()}
+        rule, fresh = optimizer.rule(groups[number]), {}
+        make_state(new, name, parameter_key(groups[number], place), groups[number], rule, fresh)
+        state = _carried(_spread(state, old, rule, dim), fresh, old, new, rule, sources, dim)
     optimizer.state.pop(old, None)
     groups[number]["params"][place] = new
     if state:
@@ -69,6 +72,48 @@ def _sources(name: str, old: torch.Tensor, new: torch.Tensor, rows: Rows, dim: i
             f"rows of {name} must be in -1 .. {before - 1}, got {found.min().item()} .. {found.max().item()}"
         )
     return found
+
+
+def _spread(state: dict[str, Any], old: torch.Tensor, rule: type[Rule], dim: int) -> dict[str, Any]:
+    """Return a state whose slots have a row for every row: where blocks would be cut, their numbers in float32."""
+    spread = dict(state)
+    for slot in rule.slots:
+        codes = state.get(slot.name)
+        form = format_of(codes) if isinstance(codes, torch.Tensor) else None
+        if form is not None and form.blockwise and (dim > 0 or old.dim() < 2):
+            spread[slot.name] = values_of(old, slot, codes, spread.pop(scale_key(slot.name)))
+    return spread
+
+
+def _carried(
+    state: dict[str, Any],
+    fresh: dict[str, Any],
+    old: torch.Tensor,
+    new: torch.Tensor,
+    rule: type[Rule],
+    sources: torch.Tensor,
+    dim: int,
+) -> dict[str, Any]:
+    """Return the state of the new tensor: rows that go on, in the format that its group asks for."""
+    carried: dict[str, Any] = {}
+    slots = {slot.name: slot for slot in rule.slots}
+    for key, value in state.items():
+        like = fresh.get(key)
+        same = isinstance(value, torch.Tensor) and isinstance(like, torch.Tensor) and value.dtype == like.dtype
+        if key not in slots or value is None or same:
+            carried.setdefault(key, _carry(key, value, like, old, new, sources, dim))
+    for key, slot in slots.items():
+        if key not in carried and state.get(key) is not None:
+            form = format_of(fresh[key])
+            start = values_of(new, slot, fresh[key], fresh.get(scale_key(key)))
+            codes = state[key]
+            if format_of(codes).blockwise:  # rows of codes, for a format without them
+                codes = values_of(old, slot, codes, state[scale_key(key)])
+                carried.pop(scale_key(key), None)
+            moved = _carry(key, codes, start.to(codes.dtype).clone(), old, new, sources, dim)
+            codes, scale = recast(new, slot, moved, None, form)
+            carried |= {key: codes} if scale is None else {key: codes, scale_key(key): scale}
+    return carried
 
 
 def _carry(

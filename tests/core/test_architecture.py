@@ -19,13 +19,14 @@ ALLOWED: dict[str, set[str]] = {
     "formats": {"formats", "rounding"},
     "engines": {"engines", "formats", "rounding", "rules"},
     "hyperparameters": {"engines", "formats", "rounding"},
-    "planning": {"engines", "formats", "rounding", "rules"},
-    "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rules"},
+    "planning": {"engines", "formats", "rounding", "rules", "slots"},
+    "slots": {"engines", "formats", "rounding", "rules"},
+    "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "slots"},
     "groups": {"groups"},
     "hooks": set(),
-    "replacing": {"planning"},
+    "replacing": {"checkpoint", "planning", "slots"},
     "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "replacing", "rules"},
-    "optimizers": {"optimizer", "planning", "rules"},
+    "optimizers": {"optimizer", "planning", "rules", "slots"},
     "__init__": {"checkpoint", "groups", "optimizer", "optimizers", "rules"},
 }
 

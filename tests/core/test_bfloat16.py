@@ -52,9 +52,10 @@ def test_torch_and_nearest_do_not_decay() -> None:
 def test_auto_rounding(rounding: str) -> None:
     from adamas.rounding import rounding_for
 
-    wide, short = [torch.float32, torch.float32], [torch.float32, torch.bfloat16]
-    assert rounding_for(rounding, wide).name == ("nearest" if rounding == "auto" else rounding)
-    assert rounding_for(rounding, short).name == ("stochastic" if rounding == "auto" else rounding)
+    wide, short = [torch.float32], [torch.bfloat16]
+    assert rounding_for(rounding, torch.float32, wide).name == ("nearest" if rounding == "auto" else rounding)
+    assert rounding_for(rounding, torch.float32, short).name == ("stochastic" if rounding == "auto" else rounding)
+    assert rounding_for(rounding, torch.bfloat16, wide).name == ("stochastic" if rounding == "auto" else rounding)
 
 
 @pytest.mark.parametrize("state_format", ["auto", "float32", "bfloat16"])

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from adamas.hyperparameters import EXTRAS
+from adamas.rules import Rule
+from adamas.slots import scale_key, values_of
 
 
 def to_torch(optimizer: Any) -> dict[str, Any]:
@@ -39,10 +41,10 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
     state = {}
     for number, (group, saved) in enumerate(zip(optimizer.param_groups, packed["param_groups"], strict=True)):
         _check_decay(number, group)
-        kept = _torch_keys(optimizer.rule(group))
-        for key in saved["params"]:
+        rule = optimizer.rule(group)
+        for key, p in zip(saved["params"], group["params"], strict=True):
             if key in packed["state"]:
-                state[key] = {name: _copy(value) for name, value in packed["state"][key].items() if name in kept}
+                state[key] = _plain(p, packed["state"][key], rule)
     return {
         "state": {key: value for key, value in state.items() if value},
         "param_groups": [
@@ -51,12 +53,17 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
     }
 
 
-def _torch_keys(rule: Any) -> set[str]:
-    return {slot.name for slot in rule.slots} | {counter.name for counter in rule.counters if counter.stored}
-
-
-def _copy(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+def _plain(p: torch.Tensor, state: dict[str, Any], rule: type[Rule]) -> dict[str, Any]:
+    """Return the counters and slots of a state, codes as the numbers that they stand for."""
+    plain = {}
+    for counter in rule.counters:
+        if counter.stored and counter.name in state:
+            plain[counter.name] = state[counter.name].detach().clone()
+    for slot in rule.slots:
+        if state.get(slot.name) is not None:
+            values = values_of(p, slot, state[slot.name], state.get(scale_key(slot.name)))
+            plain[slot.name] = values.detach().clone()
+    return plain
 
 
 def _check_decay(number: int, group: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from adamas.checkpoint.matching import LoadReport, match
 from adamas.checkpoint.merging import group_of_key, merge_groups
 from adamas.checkpoint.states import Expected, copy_state
-from adamas.planning import parameter_name
+from adamas.planning import parameter_key, parameter_name
 
 VERSION = 1
 """Of what ``state_dict()`` returns. A reader takes its own and older ones."""
@@ -72,9 +72,11 @@ def _copy_states(
                 continue
             name = parameter_name(optimizer.param_groups, number, place)
             source = saved[where[key]]
+            pattern = parameter_key(group, place)
             form = group["state_format"] if hyper == "keep" or "state_format" not in source else "auto"
             try:
-                state[p] = copy_state(p, found, Expected.of(p, name, rule, merged[number], source), form)
+                expected = Expected.of(p, name, pattern, rule, merged[number], source)
+                state[p] = copy_state(p, found, expected, form)
             except ValueError as error:
                 unfit.append(str(error))
     for key, value in state_dict["state"].items():  # what belongs to no parameter is kept as it is, as torch does

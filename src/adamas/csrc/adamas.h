@@ -5,10 +5,11 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 1
+#define ADAMAS_ABI 2
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
-#define ADAMAS_MAX_OPERANDS (2 + ADAMAS_MAX_SLOTS)  // weight, gradient, slots
+#define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
+#define ADAMAS_MAX_OPERANDS (ADAMAS_LOW + 1)
 
 #if defined(_WIN32)
 #define ADAMAS_EXPORT __declspec(dllexport)
@@ -20,16 +21,28 @@
 extern "C" {
 #endif
 
-enum AdamasDtype { ADAMAS_FLOAT32 = 0, ADAMAS_FLOAT64 = 1, ADAMAS_BFLOAT16 = 2, ADAMAS_FLOAT16 = 3 };
+enum AdamasDtype {
+  ADAMAS_FLOAT32 = 0,
+  ADAMAS_FLOAT64 = 1,
+  ADAMAS_BFLOAT16 = 2,
+  ADAMAS_FLOAT16 = 3,
+  // Codes of slots, in blocks of a row (int8.h, int4.h); ADAMAS_INT8 and ADAMAS_INT16 also hold bits below a weight.
+  ADAMAS_INT8 = 4,
+  ADAMAS_UINT8 = 5,
+  ADAMAS_INT4 = 6,
+  ADAMAS_UINT4 = 7,
+  ADAMAS_INT16 = 8,
+};
 
-enum AdamasRounding { ADAMAS_NEAREST = 0, ADAMAS_STOCHASTIC = 1 };
+// Split: 16-bit weights with more bits of them in operand ADAMAS_LOW; their slots are rounded at random.
+enum AdamasRounding { ADAMAS_NEAREST = 0, ADAMAS_STOCHASTIC = 1, ADAMAS_SPLIT = 2 };
 
 // Where the elements of a tensor are, when they are not simply one after another in every operand.
 // Dimensions are those of the weight, in the order of its memory, merged where that is possible for all operands.
 // Strides are in elements. An operand is flat when element i of that order lies at offset i.
 typedef struct {
   int32_t dims;
-  int32_t flat;  // bit k: operand k is flat (0 weight, 1 gradient, 2.. slots, 2 + ADAMAS_MAX_SLOTS the index)
+  int32_t flat;  // bit k: operand k is flat (0 weight, 1 gradient, 2.. slots, ADAMAS_LOW, ADAMAS_MAX_OPERANDS the index)
   int64_t size[ADAMAS_MAX_DIMS];
   int64_t stride[ADAMAS_MAX_OPERANDS][ADAMAS_MAX_DIMS];
   int64_t index_stride[ADAMAS_MAX_DIMS];  // of the row-major index, which is the counter of stochastic rounding
@@ -47,7 +60,9 @@ typedef struct {
   const int64_t* numel;
   const int64_t* first_block;  // tensors + 1 entries: prefix sums of the tensors' numbers of ADAMAS_BLOCKs
   void* const* operand[ADAMAS_MAX_OPERANDS];
-  const AdamasLayout* const* layout;  // NULL entries: every operand is flat and row-major
+  void* const* scale[ADAMAS_MAX_SLOTS];  // of slots with blocks: a number a block
+  const int64_t* row_length;             // NULL if no slot has blocks; else layouts walk their elements row-major
+  const AdamasLayout* const* layout;     // NULL entries: every operand is flat and row-major
   const int32_t* row;                 // which row of scalars
   const double* scalars;              // rows of: keep = 1 - lr * decoupled decay, coupled decay, gradient factor, rule's
   const uint64_t* stream;             // key of the tensor's random numbers; they also depend on the step

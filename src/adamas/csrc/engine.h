@@ -20,7 +20,12 @@ template <class T>
 constexpr int32_t kNative = sizeof(T) == 4 ? ADAMAS_FLOAT32 : ADAMAS_FLOAT64;
 
 static inline int64_t width_of(int32_t dtype) {
-  return dtype == ADAMAS_FLOAT64 ? 8 : (dtype == ADAMAS_FLOAT32 ? 4 : 2);
+  switch (dtype) {
+    case ADAMAS_FLOAT64: return 8;
+    case ADAMAS_FLOAT32: return 4;
+    case ADAMAS_INT8: return 1;
+    default: return 2;
+  }
 }
 
 // ---- strided access ----------------------------------------------------------------------------------------------
@@ -122,21 +127,44 @@ static void widen(const void* from, int32_t dtype, int64_t n, T* to) {
   }
 }
 
+// A chunk of an operand as it is stored, one element after another.
+struct Raw {
+  alignas(64) char bytes[kChunk * 8];
+};
+
+// Return the operand's elements start .. start + n as stored: where they are if they are flat, else in raw.
+static inline void* fetch_raw(const Place& place, int64_t start, int64_t n, Raw& raw) {
+  if (!place.layout) return place.flat_at(start);
+  switch (width_of(place.dtype)) {
+    case 1: gather<uint8_t>(*place.layout, place.stride, place.base, start, n, raw.bytes); break;
+    case 2: gather<uint16_t>(*place.layout, place.stride, place.base, start, n, raw.bytes); break;
+    case 4: gather<uint32_t>(*place.layout, place.stride, place.base, start, n, raw.bytes); break;
+    default: gather<uint64_t>(*place.layout, place.stride, place.base, start, n, raw.bytes);
+  }
+  return raw.bytes;
+}
+
+// Where to write elements start .. start + n as they are stored; put_raw then brings them there.
+static inline void* target_raw(const Place& place, int64_t start, Raw& raw) {
+  return place.layout ? raw.bytes : place.flat_at(start);
+}
+
+static inline void put_raw(const Place& place, int64_t start, int64_t n, const Raw& raw) {
+  if (!place.layout) return;
+  switch (width_of(place.dtype)) {
+    case 1: scatter<uint8_t>(*place.layout, place.stride, raw.bytes, start, n, place.base); break;
+    case 2: scatter<uint16_t>(*place.layout, place.stride, raw.bytes, start, n, place.base); break;
+    case 4: scatter<uint32_t>(*place.layout, place.stride, raw.bytes, start, n, place.base); break;
+    default: scatter<uint64_t>(*place.layout, place.stride, raw.bytes, start, n, place.base);
+  }
+}
+
 // Return the operand's elements start .. start + n as T: where they are if they are T and flat, else in stage.
 template <class T>
-static inline T* fetch(const Place& place, int64_t start, int64_t n, T* stage) {
+static inline T* fetch_as(const Place& place, int64_t start, int64_t n, T* stage) {
   if (in_place<T>(place)) return reinterpret_cast<T*>(place.flat_at(start));
-  if (!place.layout) {
-    widen(place.flat_at(start), place.dtype, n, stage);
-    return stage;
-  }
-  alignas(64) char raw[kChunk * 8];
-  switch (width_of(place.dtype)) {
-    case 2: gather<uint16_t>(*place.layout, place.stride, place.base, start, n, raw); break;
-    case 4: gather<uint32_t>(*place.layout, place.stride, place.base, start, n, raw); break;
-    default: gather<uint64_t>(*place.layout, place.stride, place.base, start, n, raw);
-  }
-  widen(raw, place.dtype, n, stage);
+  Raw raw;
+  widen(fetch_raw(place, start, n, raw), place.dtype, n, stage);
   return stage;
 }
 
@@ -200,20 +228,67 @@ static void narrow(const double* x, int32_t dtype, int64_t n, const Dice& dice, 
 
 // Write the block back if it was staged.
 template <class T>
-static inline void put(const Place& place, int64_t start, int64_t n, const T* values, const Dice& dice) {
+static inline void put_as(const Place& place, int64_t start, int64_t n, const T* values, const Dice& dice) {
   if (in_place<T>(place)) return;
-  if (!place.layout) {
-    narrow(values, place.dtype, n, dice, place.flat_at(start));
-    return;
-  }
-  alignas(64) char raw[kChunk * 8];
-  narrow(values, place.dtype, n, dice, raw);
-  switch (width_of(place.dtype)) {
-    case 2: scatter<uint16_t>(*place.layout, place.stride, raw, start, n, place.base); break;
-    case 4: scatter<uint32_t>(*place.layout, place.stride, raw, start, n, place.base); break;
-    default: scatter<uint64_t>(*place.layout, place.stride, raw, start, n, place.base);
-  }
+  Raw raw;
+  narrow(values, place.dtype, n, dice, target_raw(place, start, raw));
+  put_raw(place, start, n, raw);
 }
+
+#include "blocks.h"
+#include "int4.h"
+#include "int8.h"
+#include "split.h"
+
+// A tensor's weight: its elements, and the bits below them if it is split.
+struct Weight {
+  Place upper, low;
+  bool split;
+
+  template <class T>
+  T* fetch(int64_t start, int64_t n, T* stage) const {
+    if constexpr (sizeof(T) == 4) {
+      if (split) {
+        join_all(start, n, stage);
+        return stage;
+      }
+    }
+    return fetch_as<T>(upper, start, n, stage);
+  }
+
+  template <class T>
+  void put(int64_t start, int64_t n, const T* values, const Dice& dice) const {
+    if constexpr (sizeof(T) == 4) {
+      if (split) return part_all(start, n, values);
+    }
+    put_as<T>(upper, start, n, values, dice);
+  }
+
+ private:
+  void join_all(int64_t start, int64_t n, float* x) const {
+    Raw raw, raw_low;
+    const uint16_t* h = static_cast<const uint16_t*>(fetch_raw(upper, start, n, raw));
+    const void* l = fetch_raw(low, start, n, raw_low);
+    if (low.dtype == ADAMAS_INT8) {
+      join(h, static_cast<const int8_t*>(l), upper.dtype, n, x);
+    } else {
+      join(h, static_cast<const int16_t*>(l), upper.dtype, n, x);
+    }
+  }
+
+  void part_all(int64_t start, int64_t n, const float* x) const {
+    Raw raw, raw_low;
+    uint16_t* h = static_cast<uint16_t*>(target_raw(upper, start, raw));
+    void* l = target_raw(low, start, raw_low);
+    if (low.dtype == ADAMAS_INT8) {
+      part(x, upper.dtype, n, h, static_cast<int8_t*>(l));
+    } else {
+      part(x, upper.dtype, n, h, static_cast<int16_t*>(l));
+    }
+    put_raw(upper, start, n, raw);
+    put_raw(low, start, n, raw_low);
+  }
+};
 
 // ---- the sweep ---------------------------------------------------------------------------------------------------
 
@@ -314,6 +389,8 @@ static bool do_strips(const Place* place, int64_t start, int64_t n, const Around
   return true;
 }
 
+#include "rows.h"
+
 template <class Rule, class T>
 static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, int64_t end) {
   const double* row = launch.scalars + int64_t(launch.row[tensor]) * launch.scalars_per_row;
@@ -334,13 +411,16 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
   const AdamasLayout* layout = launch.layout[tensor];
   if (layout && ((layout->flat >> ADAMAS_MAX_OPERANDS) & 1)) layout = nullptr;
   Randomness random;
-  random.stochastic = launch.rounding == ADAMAS_STOCHASTIC;
+  random.stochastic = launch.rounding != ADAMAS_NEAREST;
   random.stream = launch.stream[tensor];
   random.step = uint64_t(launch.step[tensor]);
   random.layout = layout;
 
+  Weight weight = {place[0], place[0], launch.rounding == ADAMAS_SPLIT};
+  if (weight.split) weight.low = place_of(launch, tensor, ADAMAS_LOW);
+  if (launch.row_length) return do_rows<Rule, T>(launch, tensor, start, end, place, weight, a, c, random);
   if constexpr (sizeof(T) == 4) {
-    if (!direct && do_strips<Rule>(place, start, end - start, a, numbers, random)) return;
+    if (!direct && !weight.split && do_strips<Rule>(place, start, end - start, a, numbers, random)) return;
   }
   alignas(64) T stage[kOperands][kChunk];
   const int64_t chunk = direct ? end - start : kChunk;
@@ -352,7 +432,7 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
       for (const Place& each : place) ask_for(each, at + n, left < n ? left : n);
     }
     T* x[kOperands + 1];
-    for (int k = 0; k < kOperands; ++k) x[k] = fetch<T>(place[k], at, n, stage[k]);
+    for (int k = 0; k < kOperands; ++k) x[k] = k ? fetch_as<T>(place[k], at, n, stage[k]) : weight.fetch(at, n, stage[0]);
     if (a.l2 != T(0)) {
       sweep_slots<Rule, true, T>(n, a, c, x[0], x[1], x + 2);
     } else {
@@ -360,9 +440,8 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
     }
     if (direct) continue;
     random.prepare(at, n);
-    for (int k = 0; k < kOperands; ++k) {
-      if (k != 1) put<T>(place[k], at, n, x[k], random.dice(k, at));
-    }
+    weight.put(at, n, x[0], random.dice(0, at));
+    for (int k = 2; k < kOperands; ++k) put_as<T>(place[k], at, n, x[k], random.dice(k, at));
   }
 }
 

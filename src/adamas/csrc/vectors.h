@@ -12,7 +12,10 @@ constexpr int kLanes = 4;
 
 typedef float Floats __attribute__((vector_size(kLanes * 4)));
 typedef uint32_t Words __attribute__((vector_size(kLanes * 4)));
+typedef int32_t Ints __attribute__((vector_size(kLanes * 4)));
 typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
+typedef int8_t Bytes __attribute__((vector_size(kLanes)));
+typedef uint8_t UnsignedBytes __attribute__((vector_size(kLanes)));
 
 static inline Floats splat(float x) { return x - Floats{}; }
 static inline Words splat(uint32_t x) { return x - Words{}; }
@@ -140,3 +143,72 @@ struct Rolls {
   // Of the elements of register k of the strip.
   Words of(int k) const { return k < kRolls ? hash[k] & 0xffffu : hash[k - kRolls] >> 16; }
 };
+
+// ---- bytes -----------------------------------------------------------------------------------------------------------
+
+static inline Ints load_bytes(const int8_t* from) {
+#if defined(__AVX512F__)
+  return Ints(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  return Ints(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+  Bytes x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return __builtin_convertvector(x, Ints);
+#endif
+}
+
+static inline Ints load_bytes(const uint8_t* from) {
+#if defined(__AVX512F__)
+  return Ints(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  return Ints(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+  UnsignedBytes x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return __builtin_convertvector(x, Ints);
+#endif
+}
+
+constexpr int kSixteen = 16 / kLanes;  // registers that hold 16 elements
+
+// Store the lowest bytes of 16 words, each within 0 .. 255 or -128 .. 127.
+static inline void store_bytes(void* to, const Ints* x) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(__m512i(x[0])));
+#elif defined(__AVX2__)
+  const __m256i mask = _mm256_set1_epi32(0xff);
+  const __m256i halves = _mm256_packs_epi32(_mm256_and_si256(__m256i(x[0]), mask), _mm256_and_si256(__m256i(x[1]), mask));
+  const __m256i ordered = _mm256_permute4x64_epi64(halves, 0xd8);
+  _mm_storeu_si128(static_cast<__m128i*>(to),
+                   _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+#elif defined(__SSE2__)
+  const __m128i mask = _mm_set1_epi32(0xff);
+  const __m128i low = _mm_packs_epi32(_mm_and_si128(__m128i(x[0]), mask), _mm_and_si128(__m128i(x[1]), mask));
+  const __m128i high = _mm_packs_epi32(_mm_and_si128(__m128i(x[2]), mask), _mm_and_si128(__m128i(x[3]), mask));
+  _mm_storeu_si128(static_cast<__m128i*>(to), _mm_packus_epi16(low, high));
+#else
+  for (int k = 0; k < kSixteen; ++k) {
+    const Bytes bytes = __builtin_convertvector(x[k], Bytes);
+    __builtin_memcpy(static_cast<char*>(to) + k * kLanes, &bytes, sizeof bytes);
+  }
+#endif
+}
+
+static inline Floats to_floats(Ints x) { return __builtin_convertvector(x, Floats); }
+
+// About 1 / sqrt(x) for x > 0: within 2^-11 of it. What is made of it must not depend on its last bits.
+static inline Floats reciprocal_root(Floats x) {
+#if defined(__AVX512F__)
+  return Floats(_mm512_rsqrt14_ps(__m512(x)));
+#elif defined(__AVX2__)
+  return Floats(_mm256_rsqrt_ps(__m256(x)));
+#elif defined(__SSE2__)
+  return Floats(_mm_rsqrt_ps(__m128(x)));
+#elif defined(__ARM_NEON)
+  const float32x4_t e = vrsqrteq_f32(float32x4_t(x));
+  return Floats(vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(float32x4_t(x), e), e)));
+#else
+  return splat(1.0f) / root(x);
+#endif
+}

@@ -15,35 +15,56 @@ from adamas.engines import library
 from adamas.engines.launch import Item, as_real
 from adamas.engines.layout import describe, merged_dims
 from adamas.engines.rows import Rows
+from adamas.formats import Stored
+from adamas.formats.blocks import rows_of
 from adamas.rules import COMPILED, Rule
 
 NO_LIBRARY = "the compiled library is not available"
 
 _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
+# Codes of slots by (dtype, whether the slot has signs), and of the bits below a weight.
+_CODES = {(torch.int8, True): 4, (torch.uint8, False): 5, (torch.int32, True): 6, (torch.int32, False): 7}
+_LOW = {torch.int8: 4, torch.int16: 8}
 _RULES: dict[type[Rule], int] = {rule: number for number, rule in enumerate(COMPILED)}
-_ROUNDINGS = {"nearest": 0, "stochastic": 1}
+_ROUNDINGS = {"nearest": 0, "stochastic": 1, "split24": 2, "split32": 2}
 
 
 def refuse(item: Item, grad: torch.Tensor) -> str | None:
     """Say why this engine cannot step the item, or None if it can."""
-    tensors = (item.param, *item.slots)
+    dtypes = [item.param.dtype, *(slot.codes.dtype for slot in item.slots)]
     if item.rule not in _RULES:
         return f"the rule {item.rule.__name__} is not compiled"
     if item.param.device.type != "cpu":
         return f"it is on {item.param.device}"
     if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
         return f"it is a {type(item.owner).__name__}"
-    if any(x.dtype not in _DTYPES for x in tensors):
-        return f"its dtypes are {', '.join(str(x.dtype) for x in tensors)}"
+    if item.param.dtype not in _DTYPES or any(_dtype_of(slot) is None for slot in item.slots):
+        return f"its dtypes are {', '.join(map(str, dtypes))}"
     if torch.is_grad_enabled():
         return "the step is to be differentiable"
     if torch._debug_has_internal_overlap(item.param) == 1:
         return "its elements share memory"
-    if len(merged_dims([item.param, grad, *item.slots])) > library.MAX_DIMS:
+    if len(merged_dims(_operands(item, grad), _blockwise(item))) > library.MAX_DIMS:
         return f"it has more than {library.MAX_DIMS} dimensions"
     if library.load() is None:
         return NO_LIBRARY
     return None
+
+
+def _dtype_of(slot: Stored) -> int | None:
+    """Return what the C ABI calls the dtype of a slot."""
+    codes = slot.codes.dtype
+    return _CODES.get((codes, slot.signed)) if slot.format.blockwise else _DTYPES.get(codes)
+
+
+def _blockwise(item: Item) -> bool:
+    return any(slot.format.blockwise for slot in item.slots)
+
+
+def _operands(item: Item, grad: torch.Tensor) -> list[torch.Tensor]:
+    """Return what has a layout: the weight, its gradient, its slots, the bits below it. Codes in blocks are row-major."""
+    slots = [torch.empty(slot.shape, device="meta") if slot.format.blockwise else slot.codes for slot in item.slots]
+    return [item.param, grad, *slots, *([] if item.low is None else [item.low])]
 
 
 class CpuLaunch:
@@ -71,9 +92,11 @@ class CpuLaunch:
         first, struct = items[0], library.LaunchStruct()
         numels = [item.param.numel() for item in items]
         blocks = accumulate((-(-n // library.BLOCK) for n in numels), initial=0)
-        indexed = first.rounding.name == "stochastic"
+        indexed = first.rounding.name != "nearest"
+        blockwise = _blockwise(first)
         layouts = [
-            describe([item.param, as_real(grad), *item.slots], indexed) for item, grad in zip(items, grads, strict=True)
+            describe(_operands(item, as_real(grad)), len(item.slots), blockwise, indexed)
+            for item, grad in zip(items, grads, strict=True)
         ]
         self._keep.append(layouts)
         struct.rule = _RULES[first.rule]
@@ -84,12 +107,22 @@ class CpuLaunch:
         struct.first_block = self._pin(array("q", blocks))
         struct.layout = self._pin(array("Q", [ctypes.addressof(x) if x else 0 for x in layouts]))
         struct.stream = self._pin(array("Q", [item.stream for item in items]))
-        for place, dtype in enumerate([first.param.dtype, first.param.dtype, *(x.dtype for x in first.slots)]):
-            struct.dtype[place] = _DTYPES[dtype]
-        for place, tensors in enumerate([[item.param for item in items], *zip(*(x.slots for x in items), strict=True)]):
-            # Operand 1 is the gradient: its addresses are new in every step.
-            struct.operand[place + (place > 0)] = self._pin(array("Q", [x.data_ptr() for x in tensors]))
+        struct.dtype[0] = struct.dtype[1] = _DTYPES[first.param.dtype]
+        struct.operand[0] = self._addresses([item.param for item in items])  # the gradients' are new in every step
+        for place, slots in enumerate(zip(*(item.slots for item in items), strict=True)):
+            struct.dtype[2 + place] = _dtype_of(slots[0])
+            struct.operand[2 + place] = self._addresses([slot.codes for slot in slots])
+            if slots[0].scale is not None:
+                struct.scale[place] = self._addresses([slot.scale for slot in slots])
+        if first.low is not None:
+            struct.dtype[library.LOW] = _LOW[first.low.dtype]
+            struct.operand[library.LOW] = self._addresses([item.low for item in items])
+        if blockwise:
+            struct.row_length = self._pin(array("q", [max(1, rows_of(item.param.shape)[1]) for item in items]))
         self._struct = struct
+
+    def _addresses(self, tensors: Sequence[torch.Tensor]) -> int:
+        return self._pin(array("Q", map(torch.Tensor.data_ptr, tensors)))
 
     def _pin(self, values: array) -> int:
         self._keep.append(values)

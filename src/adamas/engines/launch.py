@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from adamas.engines.rows import Rows
+from adamas.formats import Stored
 from adamas.rounding import Rounding
 from adamas.rules import Rule
 
@@ -26,7 +27,8 @@ class Item:
         rule: the rule that its group asks for.
         rounding: how its weight and slots are written.
         param: the weight, as real numbers: for a complex parameter a view with a last dimension of 2.
-        slots: the rule's slots, likewise.
+        low: bits of the weight that its dtype has no room for, if the rounding keeps them.
+        slots: the rule's slots, likewise as real numbers.
         stream: key of its random numbers.
         fresh: True until the first step after its slots were made.
     """
@@ -38,7 +40,8 @@ class Item:
     rule: type[Rule]
     rounding: Rounding
     param: torch.Tensor
-    slots: tuple[torch.Tensor, ...]
+    low: torch.Tensor | None
+    slots: tuple[Stored, ...]
     stream: int
     fresh: bool
 

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import torch
 
-from adamas.engines.library import INDEX_FLAT, MAX_DIMS, Layout
+from adamas.engines.library import INDEX_FLAT, LOW, MAX_DIMS, Layout
 
 
-def describe(operands: Sequence[torch.Tensor], indexed: bool) -> Layout | None:
-    """Return the layout of a weight, its gradient and slots, or None if all are simply row-major.
+def describe(operands: Sequence[torch.Tensor], slots: int, row_major: bool, indexed: bool) -> Layout | None:
+    """Return the layout of a weight, its gradient, slots and bits below, or None if all are simply row-major.
 
     Args:
         operands: the weight first; all of the same shape.
+        slots: how many slots are among them; if there is one operand more, it is the bits below the weight.
+        row_major: whether elements are to be walked in row-major order, not in that of the weight's memory.
         indexed: whether the row-major index of elements matters (stochastic rounding).
 
     Raises:
@@ -21,15 +23,16 @@ def describe(operands: Sequence[torch.Tensor], indexed: bool) -> Layout | None:
     """
     if all(x.is_contiguous() for x in operands):
         return None
-    dims = merged_dims(operands)
+    dims = merged_dims(operands, row_major)
     sizes = [size for size, *_ in dims]
     if len(sizes) > MAX_DIMS:
         raise ValueError(f"{len(sizes)} dimensions that cannot be merged, at most {MAX_DIMS} are supported")
     dense = dense_strides(sizes)
     layout = Layout(dims=len(sizes))
     layout.size[: len(sizes)] = sizes
-    for place in range(len(operands)):
-        strides = [dim[1 + place] for dim in dims]
+    for number in range(len(operands)):
+        strides = [dim[1 + number] for dim in dims]
+        place = number if number < 2 + slots else LOW
         layout.stride[place][: len(sizes)] = strides
         layout.flat |= int(strides == dense) << place
     index = [dim[-1] for dim in dims]
@@ -39,10 +42,10 @@ def describe(operands: Sequence[torch.Tensor], indexed: bool) -> Layout | None:
     return layout
 
 
-def merged_dims(operands: Sequence[torch.Tensor]) -> list[tuple[int, ...]]:
+def merged_dims(operands: Sequence[torch.Tensor], row_major: bool = False) -> list[tuple[int, ...]]:
     """Return (size, stride of each operand, stride of the row-major index) of as few dimensions as possible.
 
-    The order is that of the weight's memory, so that a weight without gaps is walked straight through.
+    The order is that of the weight's memory, so that a weight without gaps is walked straight through, or row-major.
 
     Example:
         >>> w = torch.zeros(2, 3, 4, 5).to(memory_format=torch.channels_last)
@@ -55,7 +58,8 @@ def merged_dims(operands: Sequence[torch.Tensor]) -> list[tuple[int, ...]]:
     dims = [(size, *(column[d] for column in columns), index[d]) for d, size in enumerate(shape) if size != 1] or [
         (1, *(1 for _ in columns), 1)
     ]
-    dims.sort(key=lambda dim: -dim[1])  # stable: equal strides keep their order
+    if not row_major:
+        dims.sort(key=lambda dim: -dim[1])  # stable: equal strides keep their order
     merged = [dims[0]]
     for inner in dims[1:]:
         outer = merged[-1]

@@ -10,9 +10,10 @@ import warnings
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from pathlib import Path
 
-ABI = 1
+ABI = 2
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
-MAX_OPERANDS = 2 + MAX_SLOTS
+LOW = 2 + MAX_SLOTS
+MAX_OPERANDS = LOW + 1
 INDEX_FLAT = 1 << MAX_OPERANDS
 
 _FILE = {"win32": "adamas.dll", "darwin": "libadamas.dylib"}.get(sys.platform, "libadamas.so")
@@ -44,6 +45,8 @@ class LaunchStruct(Structure):
         ("numel", c_void_p),
         ("first_block", c_void_p),
         ("operand", c_void_p * MAX_OPERANDS),
+        ("scale", c_void_p * MAX_SLOTS),
+        ("row_length", c_void_p),
         ("layout", c_void_p),
         ("row", c_void_p),
         ("scalars", c_void_p),

@@ -13,7 +13,6 @@ import torch
 
 from adamas.engines.launch import Item, as_real
 from adamas.engines.rows import Around, Rows
-from adamas.formats import format_of
 from adamas.rounding import Dice
 from adamas.rules.language import split
 
@@ -39,12 +38,12 @@ class ReferenceLaunch:
 def step_item(item: Item, grad: torch.Tensor, around: Around, scalars: SimpleNamespace, step: int) -> None:
     """Step one parameter: read its slots, apply decay and the rule, round, write."""
     compute = item.compute
-    x, g = item.param.to(compute), grad.to(compute)
+    x, g = item.rounding.read(item.param, item.low, compute), grad.to(compute)
     if around.factor != 1.0:
         g = around.factor * g
     if around.l2 != 0.0:
         g = g + around.l2 * x
-    formats = [format_of(slot) for slot in item.slots]
+    formats = [slot.format for slot in item.slots]
     # A differentiable step must not overwrite what autograd has saved, so it reads copies.
     read = [slot.clone() for slot in item.slots] if torch.is_grad_enabled() else item.slots
     values = [form.read(slot, compute) for form, slot in zip(formats, read, strict=True)]
@@ -54,6 +53,6 @@ def step_item(item: Item, grad: torch.Tensor, around: Around, scalars: SimpleNam
         y = y - u
     if not torch.is_grad_enabled():
         y = torch.where(y == x, x, y)  # a step of nothing keeps every bit, of -0 too
-    item.rounding.write(item.param, y, Dice(item.stream, step, 0))
+    item.rounding.write(item.param, y, Dice(item.stream, step, 0), item.low)
     for place, (form, slot, value) in enumerate(zip(formats, item.slots, new, strict=True)):
-        form.write(slot, value, item.rounding, Dice(item.stream, step, 2 + place))
+        form.write(slot, value, item.rounding.moments, Dice(item.stream, step, 2 + place))

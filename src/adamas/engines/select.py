@@ -54,7 +54,7 @@ def batches(items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Seque
     seen: dict[torch.Tensor, int] = {}
     for item, grad, engine in zip(items, grads, engines, strict=True):
         seen[item.owner] = seen.get(item.owner, 0) + 1
-        dtypes = tuple(x.dtype for x in (item.param, *item.slots))
+        dtypes = (item.param.dtype, *(slot.codes.dtype for slot in item.slots))
         key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner])
         together.setdefault(key, []).append((item, grad))
     made = []

@@ -5,14 +5,18 @@ from __future__ import annotations
 import torch
 
 from adamas.formats.bfloat16 import BFLOAT16
+from adamas.formats.choice import chosen, named, unused
 from adamas.formats.float16 import FLOAT16
 from adamas.formats.float32 import FLOAT32
 from adamas.formats.float64 import FLOAT64
-from adamas.formats.format import Format
+from adamas.formats.format import Format, Plain, Stored
+from adamas.formats.int4 import INT4
+from adamas.formats.int8 import INT8
 
-FORMATS: dict[str, Format] = {f.name: f for f in (FLOAT32, BFLOAT16)}
+FORMATS: dict[str, Format] = {f.name: f for f in (FLOAT32, BFLOAT16, INT8, INT4)}
 
-_BY_DTYPE = {f.dtype: f for f in (FLOAT32, BFLOAT16, FLOAT16, FLOAT64)}
+_PLAIN: dict[torch.dtype, Format] = {f.dtype: f for f in (FLOAT32, BFLOAT16, FLOAT16, FLOAT64)}
+_BY_DTYPE: dict[torch.dtype, Format] = {**_PLAIN, torch.int8: INT8, torch.uint8: INT8, torch.int32: INT4}
 
 
 def format_for(name: str, p: torch.Tensor) -> Format:
@@ -25,9 +29,9 @@ def format_for(name: str, p: torch.Tensor) -> Format:
     return _BY_DTYPE[p.dtype.to_real()] if name == "auto" else FORMATS[name]
 
 
-def format_of(stored: torch.Tensor) -> Format:
-    """Return the format that a slot is already in."""
-    return _BY_DTYPE[stored.dtype.to_real()]
+def format_of(codes: torch.Tensor) -> Format | None:
+    """Return the format that a slot is already in, or None if its dtype is no format's."""
+    return _BY_DTYPE.get(codes.dtype.to_real() if codes.is_complex() else codes.dtype)
 
 
-__all__ = ["FORMATS", "Format", "format_for", "format_of"]
+__all__ = ["FORMATS", "Format", "Plain", "Stored", "chosen", "format_for", "format_of", "named", "unused"]

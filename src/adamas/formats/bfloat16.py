@@ -13,6 +13,6 @@ Source: Gupta et al. 2015, "Deep learning with limited numerical precision", arX
 
 import torch
 
-from adamas.formats.format import Format
+from adamas.formats.format import Plain
 
-BFLOAT16 = Format("bfloat16", torch.bfloat16)
+BFLOAT16 = Plain("bfloat16", torch.bfloat16)

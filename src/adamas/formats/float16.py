@@ -7,6 +7,6 @@ What goes wrong: squares of gradients under 2.4e-4 vanish. Prefer ``state_format
 
 import torch
 
-from adamas.formats.format import Format
+from adamas.formats.format import Plain
 
-FLOAT16 = Format("float16", torch.float16)
+FLOAT16 = Plain("float16", torch.float16)

@@ -2,6 +2,6 @@
 
 import torch
 
-from adamas.formats.format import Format
+from adamas.formats.format import Plain
 
-FLOAT32 = Format("float32", torch.float32)
+FLOAT32 = Plain("float32", torch.float32)

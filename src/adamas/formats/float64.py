@@ -2,6 +2,6 @@
 
 import torch
 
-from adamas.formats.format import Format
+from adamas.formats.format import Plain
 
-FLOAT64 = Format("float64", torch.float64)
+FLOAT64 = Plain("float64", torch.float64)

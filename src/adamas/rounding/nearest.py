@@ -14,6 +14,6 @@ class Nearest(Rounding):
 
     name = "nearest"
 
-    def write(self, target: torch.Tensor, values: torch.Tensor, dice: Dice) -> None:
+    def write(self, target: torch.Tensor, values: torch.Tensor, dice: Dice, low: torch.Tensor | None = None) -> None:
         """Write ``values`` into ``target``."""
         target.copy_(values)

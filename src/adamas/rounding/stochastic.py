@@ -18,7 +18,7 @@ class Stochastic(Rounding):
 
     name = "stochastic"
 
-    def write(self, target: torch.Tensor, values: torch.Tensor, dice: Dice) -> None:
+    def write(self, target: torch.Tensor, values: torch.Tensor, dice: Dice, low: torch.Tensor | None = None) -> None:
         """Write ``values`` into ``target``, using 16 random bits an element."""
         if target.dtype == torch.bfloat16:
             rounded = _to_bfloat16(values.float(), dice.roll(values))

@@ -12,7 +12,7 @@ class Adagrad(Rule):
     """s = s + g^2, u = lr_t g / (sqrt(s) + eps)."""
 
     defaults = {"lr": 1e-2, "lr_decay": 0.0, "eps": 1e-10, "initial_accumulator_value": 0.0}
-    slots = (Slot("sum", signed=False, start="initial_accumulator_value"),)
+    slots = (Slot("sum", signed=False, start="initial_accumulator_value", grows=True),)
 
     @staticmethod
     def scalars(h, t):

@@ -1,0 +1,155 @@
+// Launches with slots in blocks: a tensor is walked row by row, 128 elements or what a row has left at a time.
+// Included once per instruction set, inside that instruction set's own namespace: see engine.h.
+
+static inline bool in_blocks(int32_t dtype) { return dtype >= ADAMAS_INT8 && dtype <= ADAMAS_UINT4; }
+
+// A slot in blocks, at one unit of one row.
+struct Blocks {
+  char* codes;
+  char* scale;
+  int32_t dtype;
+
+  int64_t code_bytes(int64_t n) const { return dtype <= ADAMAS_UINT8 ? n : packed_bytes(n); }
+  int64_t scale_bytes(int64_t n) const {
+    switch (dtype) {
+      case ADAMAS_INT4: return (n + kSignedBlock - 1) / kSignedBlock * 2;
+      case ADAMAS_UINT4: return (n + kUnsignedBlock - 1) / kUnsignedBlock * 4;
+      default: return (n + kUnit - 1) / kUnit * 4;
+    }
+  }
+
+  void read_whole(float* values) const {
+    const float* scales = reinterpret_cast<const float*>(scale);
+    switch (dtype) {
+      case ADAMAS_INT8: decode_unit(reinterpret_cast<const int8_t*>(codes), scales[0], values); break;
+      case ADAMAS_UINT8: decode_unit(reinterpret_cast<const uint8_t*>(codes), scales[0], values); break;
+      case ADAMAS_INT4:
+        decode_signed4(reinterpret_cast<const uint8_t*>(codes), reinterpret_cast<const uint16_t*>(scale), values);
+        break;
+      default: decode_unsigned4(reinterpret_cast<const uint8_t*>(codes), scales, values);
+    }
+  }
+
+  void write_whole(const float* values, int64_t n, const Rolling& rolling) const {
+    uint8_t* bytes = reinterpret_cast<uint8_t*>(codes);
+    float* scales = reinterpret_cast<float*>(scale);
+    switch (dtype) {
+      case ADAMAS_INT8:
+        scales[0] = encode_unit(values, largest(values, kUnit), rolling, reinterpret_cast<int8_t*>(codes));
+        break;
+      case ADAMAS_UINT8: scales[0] = encode_unit(values, largest(values, kUnit), rolling, bytes); break;
+      case ADAMAS_INT4:
+        for (int64_t i = 0; i < n; i += kSignedBlock) {
+          reinterpret_cast<uint16_t*>(scale)[i / kSignedBlock] = encode_signed4(values + i, bytes + i / 2);
+        }
+        break;
+      default:
+        for (int64_t i = 0; i < n; i += kUnsignedBlock) {
+          scales[i / kUnsignedBlock] = encode_unsigned4(values + i, n - i, bytes + i / 2);
+        }
+    }
+  }
+
+  // n < 128 elements: by way of a place of its own, so that nothing behind the row is touched.
+  struct Own {
+    alignas(64) char codes[kUnit] = {};
+    alignas(64) char scale[32] = {};
+  };
+
+  void read(int64_t n, float* values) const {
+    if (n == kUnit) return read_whole(values);
+    Own own;
+    __builtin_memcpy(own.codes, codes, size_t(code_bytes(n)));
+    __builtin_memcpy(own.scale, scale, size_t(scale_bytes(n)));
+    Blocks{own.codes, own.scale, dtype}.read_whole(values);
+  }
+
+  // values has 128 elements, zeros behind n.
+  void write(int64_t n, const float* values, const Rolling& rolling) const {
+    if (n == kUnit) return write_whole(values, n, rolling);
+    Own own;
+    Blocks{own.codes, own.scale, dtype}.write_whole(values, n, rolling);
+    __builtin_memcpy(codes, own.codes, size_t(code_bytes(n)));
+    __builtin_memcpy(scale, own.scale, size_t(scale_bytes(n)));
+  }
+};
+
+static inline Blocks blocks_of(const AdamasLaunch& launch, int64_t tensor, int slot, int64_t row, int64_t column) {
+  const int64_t length = launch.row_length[tensor];
+  Blocks all = {nullptr, nullptr, launch.dtype[2 + slot]};
+  all.codes = static_cast<char*>(launch.operand[2 + slot][tensor]) + row * all.code_bytes(length) + all.code_bytes(column);
+  all.scale = static_cast<char*>(launch.scale[slot][tensor]) + row * all.scale_bytes(length) + all.scale_bytes(column);
+  return all;
+}
+
+// Units begin at multiples of 128 of a row: the last such beginning at or before an element.
+static inline int64_t unit_of(int64_t at, int64_t length) {
+  const int64_t column = at % length;
+  return at - column + column / kUnit * kUnit;
+}
+
+template <class T>
+static inline void zeros_behind(T* values, int64_t n) {
+  for (int64_t i = n; i < kUnit; ++i) values[i] = T(0);
+}
+
+// The block start .. end of a tensor, both moved down to where a unit begins.
+template <class Rule, class T>
+static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, int64_t end, const Place* place,
+                    const Weight& weight, const Around<T>& a, const typename Rule::template Scalars<T>& c,
+                    Randomness& random) {
+  const int64_t length = launch.row_length[tensor];
+  start = unit_of(start, length);
+  if (end < launch.numel[tensor]) end = unit_of(end, length);
+  int64_t row = start / length, column = start % length;
+  alignas(64) T stage[2 + Rule::kSlots][kUnit];
+  alignas(64) float values[kUnit];
+  for (int64_t at = start, n; at < end; at += n) {
+    n = length - column < kUnit ? length - column : kUnit;
+    random.prepare(at, n);
+    T* x[3 + Rule::kSlots];
+    x[0] = weight.fetch(at, n, stage[0]);
+    x[1] = fetch_as<T>(place[1], at, n, stage[1]);
+    for (int k = 0; k < Rule::kSlots; ++k) {
+      if (!in_blocks(place[2 + k].dtype)) {
+        x[2 + k] = fetch_as<T>(place[2 + k], at, n, stage[2 + k]);
+        continue;
+      }
+      x[2 + k] = stage[2 + k];
+      const Blocks blocks = blocks_of(launch, tensor, k, row, column);
+      if constexpr (sizeof(T) == 4) {
+        blocks.read(n, stage[2 + k]);
+      } else {
+        blocks.read(n, values);
+        widen(values, ADAMAS_FLOAT32, kUnit, stage[2 + k]);
+      }
+    }
+    if (a.l2 != T(0)) {
+      sweep_slots<Rule, true, T>(n, a, c, x[0], x[1], x + 2);
+    } else {
+      sweep_slots<Rule, false, T>(n, a, c, x[0], x[1], x + 2);
+    }
+    weight.put(at, n, x[0], random.dice(0, at));
+    for (int k = 0; k < Rule::kSlots; ++k) {
+      const Dice dice = random.dice(2 + k, at);
+      if (!in_blocks(place[2 + k].dtype)) {
+        put_as<T>(place[2 + k], at, n, x[2 + k], dice);
+        continue;
+      }
+      zeros_behind(stage[2 + k], n);
+      const Blocks blocks = blocks_of(launch, tensor, k, row, column);
+      const Rolling rolling = {dice.stochastic, dice.key, dice.first};
+      if constexpr (sizeof(T) == 4) {
+        blocks.write(n, stage[2 + k], rolling);
+      } else {
+        for (int64_t i = 0; i < kUnit; ++i) values[i] = float(stage[2 + k][i]);
+        blocks.write(n, values, rolling);
+      }
+    }
+    column += n;
+    if (column == length) {
+      column = 0;
+      ++row;
+    }
+  }
+}

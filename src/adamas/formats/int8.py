@@ -1,0 +1,132 @@
+"""``int8``: 1 byte an element and a float32 scale for every 128, 1.03 bytes.
+
+Code map of a slot that has signs (m), with s the largest magnitude of the block: a power law of 2.
+
+    q = sign(m) round(127 sqrt(|m| / s)),   read as m = q |q| s / 127^2
+
+Code map of a slot without (v), with V the block's largest value: a power law of 4, the square of the one above, on
+sqrt(v), which is what a step divides by.
+
+    q = round(255 (v / V)^(1/4)), at least 1 if v > 0,   read as v = (q^2 R / 255^2)^2
+
+Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone. With
+nearest rounding R^2 = V sum(v) / sum(read v), so that the block's sum stays what it was: beta2 = 0.999 moves v by 0.1 %
+a step and codes lie 1 to 6 % apart, so no code alone would ever move, but the scale does. With stochastic rounding
+R^2 = V, and v goes up with the probability (t^4 - k^4) / ((k + 1)^4 - k^4), t = 255 (v / V)^(1/4), k = floor(t), which is
+right in v itself (not in t: that would be a drift of 0.2 % a step). m is never rounded at random: 0 must stay 0.
+
+Relative distance of neighbouring codes: 2 / q for m, 4 / q for v.
+
+What goes wrong: within a block v spans 10 decades at most (4e9); below, it is read as the smallest code: too large,
+steps too small. Sums that only grow (Adagrad's) need stochastic rounding: ``rounding="auto"`` takes it.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from adamas.formats.blocks import (
+    SIGNED_TINY,
+    blocks_of,
+    cut,
+    flushed,
+    joined,
+    lane_sum,
+    largest,
+    last_below,
+    real_shape,
+    root,
+    rows_of,
+)
+from adamas.formats.format import Format, Stored
+from adamas.rounding import Dice, Rounding
+
+BLOCK = 128
+# As float32, and as factors: a division by a constant is not one operation everywhere.
+_PER_SIGNED, _PER_UNSIGNED, _TOP = (float(torch.tensor(x)) for x in (1 / 127**2, 1 / 255**2, 255.0**4))
+
+
+class Int8(Format):
+    """A byte an element: see the module."""
+
+    name = "int8"
+    blockwise = True
+
+    def allocate(self, p: torch.Tensor, start: float, signed: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return codes of the shape of ``p``, row-major, and scales of shape (rows, blocks of a row)."""
+        shape = real_shape(p)
+        rows, length = rows_of(shape)
+        codes = torch.zeros(shape, dtype=torch.int8 if signed else torch.uint8, device=p.device)
+        scale = torch.zeros(rows, blocks_of(length, BLOCK), device=p.device)
+        if start:
+            codes.fill_(127 if signed else 255)
+            scale.fill_(start if signed else start**0.5)
+        return codes, scale
+
+    def misfit(self, p: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor | None) -> str | None:
+        """Say why these cannot be a slot of ``p``, or None if they can."""
+        shape = real_shape(p)
+        rows, length = rows_of(shape)
+        wanted = (rows, blocks_of(length, BLOCK))
+        if codes.shape != shape:
+            return f"has shape {tuple(codes.shape)}, the parameter has {tuple(p.shape)}"
+        if scale is None or scale.shape != wanted or scale.dtype != torch.float32:
+            return f"needs a float32 scale of shape {wanted}"
+        return None if codes.is_contiguous() and scale.is_contiguous() else "is not row-major"
+
+    def read(self, stored: Stored, compute: torch.dtype) -> torch.Tensor:
+        """Return the slot's values."""
+        assert stored.scale is not None
+        q, scale = cut(stored.codes, BLOCK), stored.scale.unsqueeze(-1)
+        if stored.signed:
+            values = (q * q.abs()) * (scale * _PER_SIGNED)
+        else:
+            square_root = (q * q) * (scale * _PER_UNSIGNED)
+            values = square_root * square_root
+            values = torch.where(values.isnan(), values, flushed(values))
+        return joined(values, stored.shape).to(compute)
+
+    def write(self, stored: Stored, values: torch.Tensor, rounding: Rounding, dice: Dice) -> None:
+        """Put new values into the slot."""
+        assert stored.scale is not None
+        x = cut(values, BLOCK)
+        if stored.signed:
+            q, scale = _encode_signed(x)
+        else:
+            roll = cut(dice.roll(values), BLOCK) if rounding.name == "stochastic" else None
+            q, scale = _encode_unsigned(x, roll)
+        stored.codes.copy_(joined(q, stored.shape))
+        stored.scale.copy_(scale.squeeze(-1))
+
+
+def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    magnitude = x.abs()
+    scale, inverse = largest(magnitude, SIGNED_TINY)
+    w = flushed(magnitude) * inverse * 127.0**2
+    q = last_below(w, torch.floor(w.sqrt() + 0.5), lambda q: (q - 0.5) * (q - 0.5))
+    return torch.sign(x).nan_to_num(0.0) * q, scale
+
+
+def _encode_unsigned(x: torch.Tensor, roll: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    top, inverse = largest(x.abs())
+    v = flushed(x)
+    w = v * inverse * _TOP
+    guess = w.sqrt().sqrt()
+    if roll is None:
+        q = last_below(w, torch.floor(guess + 0.5), lambda q: _fourth(q - 0.5))
+    else:
+        k = last_below(w, torch.floor(guess), _fourth)
+        below, above = _fourth(k), _fourth(k + 1.0)
+        q = k + ((2.0 * roll + 1.0) * 2.0**-17 * (above - below) < w - below)
+    q = torch.where((v > 0) & (inverse > 0), q.clamp(1.0, 255.0), 0.0)
+    if roll is not None:
+        return q, root(top)
+    kept = lane_sum(w) / lane_sum(_fourth(q))
+    return q, torch.where(top > 0, root(top * kept), top)
+
+
+def _fourth(x: torch.Tensor) -> torch.Tensor:
+    return (x * x) * (x * x)
+
+
+INT8 = Int8()

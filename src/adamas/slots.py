@@ -1,0 +1,173 @@
+"""What of a parameter's state the engines use: makes what is missing, finds what is there, in whatever format it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from adamas.engines.launch import as_real
+from adamas.formats import Format, Stored, chosen, format_for, format_of
+from adamas.rounding import LOW, ROUNDINGS, Dice, Rounding, rounding_for
+from adamas.rules import Rule
+from adamas.rules.rule import STEP, Counter, Slot
+
+
+def scale_key(slot: str) -> str:
+    """Return where in the state the scales of a slot are, if its format has blocks.
+
+    Example:
+        >>> scale_key("exp_avg")
+        'exp_avg_scale'
+    """
+    return f"{slot}_scale"
+
+
+def make_state(
+    p: torch.Tensor, name: str, key: str | None, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]
+) -> bool:
+    """Add to a parameter's state what the rule and the rounding need and it lacks.
+
+    Args:
+        p: the parameter.
+        name: what errors call it.
+        key: its name, for patterns in ``state_format``; None if the optimizer was not given names.
+        group: its group.
+        rule: the group's rule.
+        state: its state.
+
+    Returns:
+        Whether any slot was made.
+
+    Raises:
+        ValueError: if a slot cannot be in the format asked for.
+    """
+    made: dict[str, torch.Tensor] = {}
+    for slot in rule.slots:
+        if state.get(slot.name) is None:
+            made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group))
+    rounding = _rounding(p, group, rule, {**state, **made})
+    if rounding.name != "nearest" and not any(counter.name == "step" for counter in rule.counters):
+        _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
+    for counter in rule.counters:
+        if counter.stored:
+            _make_counter(counter, state)
+    if made:
+        state.update(made)
+    if rounding.low is None:
+        state.pop(LOW, None) if LOW in state else None
+    elif LOW not in state:
+        state[LOW] = torch.zeros_like(as_real(p.detach()), dtype=rounding.low, memory_format=torch.preserve_format)
+    return bool(made)
+
+
+def stored_slots(p: torch.Tensor, name: str, rule: type[Rule], state: dict[str, Any]) -> tuple[Stored, ...]:
+    """Return the rule's slots of a parameter.
+
+    Raises:
+        RuntimeError: if one of them does not fit the parameter.
+    """
+    return tuple(_stored(p, name, slot, state) for slot in rule.slots)
+
+
+def rounding_of(p: torch.Tensor, name: str, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]) -> Rounding:
+    """Return how a parameter's weight and slots are written.
+
+    Raises:
+        RuntimeError: if the state has the bits below a weight of another rounding, or of another shape.
+    """
+    rounding = _rounding(p, group, rule, state)
+    low = state.get(LOW)
+    if rounding.low is not None and (low is None or low.dtype != rounding.low or low.shape != as_real(p).shape):
+        given = "nothing" if low is None else f"{low.dtype} of shape {tuple(low.shape)}"
+        raise RuntimeError(
+            f"{LOW} of {name} is {given}; rounding={rounding.name!r} needs {rounding.low} of shape "
+            f"{tuple(as_real(p).shape)}. Load a checkpoint of the same rounding, or del optimizer.state[p][{LOW!r}] to "
+            f"go on from the weights as the model has them"
+        )
+    return rounding
+
+
+def _rounding(p: torch.Tensor, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]) -> Rounding:
+    kept = {slot: state[slot.name] for slot in rule.slots if isinstance(state.get(slot.name), torch.Tensor)}
+    few = [slot for slot, codes in kept.items() if (form := format_of(codes)) is not None and form.blockwise]
+    dtypes = [codes.dtype.to_real() for slot, codes in kept.items() if slot not in few]
+    return rounding_for(group["rounding"], p.dtype.to_real(), dtypes, any(slot.grows for slot in few))
+
+
+def _make_slot(
+    p: torch.Tensor, name: str, slot: Slot, form: str, group: dict[str, Any]
+) -> Iterable[tuple[str, torch.Tensor]]:
+    start = group[slot.start] if isinstance(slot.start, str) else slot.start
+    try:
+        codes, scale = format_for(form, p).allocate(p.detach(), float(start), slot.signed)
+    except ValueError as error:
+        raise ValueError(f"{name} is {p.dtype}: {error}; give its group another state_format") from None
+    return [(slot.name, codes)] if scale is None else [(slot.name, codes), (scale_key(slot.name), scale)]
+
+
+def _stored(p: torch.Tensor, name: str, slot: Slot, state: dict[str, Any]) -> Stored:
+    codes, scale = state[slot.name], state.get(scale_key(slot.name))
+    form = format_of(codes)
+    if form is None:
+        raise RuntimeError(f"{slot.name} of {name} is {codes.dtype}, which is no format of a moment")
+    wrong = form.misfit(p, codes, scale)
+    if wrong is None and (codes.device != p.device or (scale is not None and scale.device != p.device)):
+        wrong = f"is on {codes.device}, the parameter is on {p.device}"
+    if wrong is not None:
+        raise RuntimeError(
+            f"{slot.name} of {name} {wrong}: it was changed after its state was made. Make a new optimizer, "
+            f"or delete optimizer.state[p] to start the parameter afresh."
+        )
+    if form.blockwise:
+        return Stored(form, codes, scale, slot.signed, as_real(p).shape)
+    return Stored(form, as_real(codes), None, slot.signed, as_real(p).shape)
+
+
+def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
+    """Return the numbers that a slot of ``p`` stands for, of the shape of ``p``; those of plain formats as they are.
+
+    Raises:
+        ValueError: if codes or scale are not a slot of ``p``.
+    """
+    form = format_of(codes)
+    wrong = f"is {codes.dtype}, which is no format of a moment" if form is None else form.misfit(p, codes, scale)
+    if form is None or wrong is not None:
+        raise ValueError(f"{slot.name} {wrong}")
+    if not form.blockwise:
+        return codes
+    values = form.read(Stored(form, codes, scale, slot.signed, as_real(p).shape), torch.float32)
+    return torch.view_as_complex(values.contiguous()) if p.is_complex() else values
+
+
+def recast(
+    p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None, form: Format
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return a slot of ``p`` in another format, rounded to nearest."""
+    values = values_of(p, slot, codes, scale)
+    codes, scale = form.allocate(p.detach(), 0.0, slot.signed)
+    shape = as_real(p).shape
+    stored = Stored(form, codes if form.blockwise else as_real(codes), scale, slot.signed, shape)
+    form.write(
+        stored,
+        as_real(values).to(torch.float32 if form.blockwise else values.dtype.to_real()),
+        ROUNDINGS["nearest"],
+        Dice(0, 0, 0),
+    )
+    return codes, scale
+
+
+def _make_counter(counter: Counter, state: dict[str, Any]) -> None:
+    value = state.get(counter.name, counter.start)
+    if not isinstance(value, torch.Tensor) or value.device.type != "cpu":
+        state[counter.name] = host_number(value)
+
+
+def host_number(value: float | torch.Tensor) -> torch.Tensor:
+    """Return a counter as it is kept: a new 0-dim tensor on the CPU, in single precision at least."""
+    if isinstance(value, torch.Tensor) and value.dtype in (torch.float32, torch.float64):
+        return value.detach().to("cpu", copy=True).reshape(())
+    # torch keeps the step in the default dtype, at least float32.
+    dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+    return torch.tensor(float(value), dtype=dtype)
