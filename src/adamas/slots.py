@@ -48,7 +48,8 @@ def make_state(
         if state.get(slot.name) is None:
             made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group))
     rounding = _rounding(p, group, rule, {**state, **made})
-    if rounding.name != "nearest" and not any(counter.name == "step" for counter in rule.counters):
+    random = rounding.name != "nearest" or any(slot.grows for slot in rule.slots)
+    if random and not any(counter.name == "step" for counter in rule.counters):
         _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
     for counter in rule.counters:
         if counter.stored:
@@ -90,10 +91,8 @@ def rounding_of(p: torch.Tensor, name: str, group: dict[str, Any], rule: type[Ru
 
 
 def _rounding(p: torch.Tensor, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]) -> Rounding:
-    kept = {slot: state[slot.name] for slot in rule.slots if isinstance(state.get(slot.name), torch.Tensor)}
-    few = [slot for slot, codes in kept.items() if (form := format_of(codes)) is not None and form.blockwise]
-    dtypes = [codes.dtype.to_real() for slot, codes in kept.items() if slot not in few]
-    return rounding_for(group["rounding"], p.dtype.to_real(), dtypes, any(slot.grows for slot in few))
+    kept = [state[slot.name].dtype for slot in rule.slots if isinstance(state.get(slot.name), torch.Tensor)]
+    return rounding_for(group["rounding"], p.dtype.to_real(), kept)
 
 
 def _make_slot(
@@ -121,8 +120,8 @@ def _stored(p: torch.Tensor, name: str, slot: Slot, state: dict[str, Any]) -> St
             f"or delete optimizer.state[p] to start the parameter afresh."
         )
     if form.blockwise:
-        return Stored(form, codes, scale, slot.signed, as_real(p).shape)
-    return Stored(form, as_real(codes), None, slot.signed, as_real(p).shape)
+        return Stored(form, codes, scale, slot.signed, slot.grows, as_real(p).shape)
+    return Stored(form, as_real(codes), None, slot.signed, slot.grows, as_real(p).shape)
 
 
 def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:

@@ -32,6 +32,7 @@ enum AdamasDtype {
   ADAMAS_INT4 = 6,
   ADAMAS_UINT4 = 7,
   ADAMAS_INT16 = 8,
+  ADAMAS_GROWING8 = 9,  // as ADAMAS_UINT8, of a sum that only grows: rounded at random
 };
 
 // Split: 16-bit weights with more bits of them in operand ADAMAS_LOW; their slots are rounded at random.

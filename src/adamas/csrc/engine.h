@@ -352,10 +352,30 @@ struct Randomness {
 
   Dice dice(int operand, int64_t start) const {
     if (!stochastic) return {false, {0, 0}, 0, nullptr};
-    const Key key = at_high(make_key(stream, step, uint64_t(operand)), uint64_t(start) >> 32);
-    return {true, key, uint32_t(start), layout ? index : nullptr};
+    return {true, key(operand, start), uint32_t(start), layout ? index : nullptr};
+  }
+
+  Key key(int operand, int64_t start) const {
+    return at_high(make_key(stream, step, uint64_t(operand)), uint64_t(start) >> 32);
+  }
+
+  // Of codes in blocks, whatever the rounding of weights.
+  Rolling rolling(int operand, int64_t start, int32_t dtype) const {
+    if (dtype != ADAMAS_GROWING8) return {false, {0, 0}, 0};
+    return {true, key(operand, start), uint32_t(start)};
   }
 };
+
+// What a step in registers needs: every number of it in all lanes.
+template <class Rule>
+static Strips<Rule> strips_of(const Around<float>& a, const float* numbers) {
+  Strips<Rule> strips = {splat(a.keep), splat(a.l2), splat(a.factor), {}, a.l2 != 0.0f, a.factor != 1.0f, false, {}};
+  Floats c[Rule::kScalars];
+  for (int k = 0; k < Rule::kScalars; ++k) c[k] = splat(numbers[k]);
+  static_assert(sizeof(strips.c) == sizeof(c));
+  __builtin_memcpy(&strips.c, c, sizeof(c));
+  return strips;
+}
 
 // Step a block of bfloat16 weights and gradients whose slots are all float32 or all bfloat16, or return false.
 template <class Rule>
@@ -366,12 +386,8 @@ static bool do_strips(const Place* place, int64_t start, int64_t n, const Around
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
     if (place[k].layout || place[k].dtype != (k < 2 ? ADAMAS_BFLOAT16 : slot)) return false;
   }
-  Strips<Rule> strips = {splat(a.keep), splat(a.l2), splat(a.factor), {}, a.l2 != 0.0f, a.factor != 1.0f,
-                         random.stochastic, {}};
-  Floats c[Rule::kScalars];
-  for (int k = 0; k < Rule::kScalars; ++k) c[k] = splat(numbers[k]);
-  static_assert(sizeof(strips.c) == sizeof(c));
-  __builtin_memcpy(&strips.c, c, sizeof(c));
+  Strips<Rule> strips = strips_of<Rule>(a, numbers);
+  strips.stochastic = random.stochastic;
   for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) strips.key[k] = random.dice(k, start).key;
   uint16_t* p = reinterpret_cast<uint16_t*>(place[0].flat_at(start));
   const uint16_t* g = reinterpret_cast<const uint16_t*>(place[1].flat_at(start));
@@ -418,7 +434,7 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
 
   Weight weight = {place[0], place[0], launch.rounding == ADAMAS_SPLIT};
   if (weight.split) weight.low = place_of(launch, tensor, ADAMAS_LOW);
-  if (launch.row_length) return do_rows<Rule, T>(launch, tensor, start, end, place, weight, a, c, random);
+  if (launch.row_length) return do_rows<Rule, T>(launch, tensor, start, end, place, weight, a, numbers, random);
   if constexpr (sizeof(T) == 4) {
     if (!direct && !weight.split && do_strips<Rule>(place, start, end - start, a, numbers, random)) return;
   }

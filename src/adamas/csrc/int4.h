@@ -59,11 +59,11 @@ static uint16_t encode_signed4(const float* values, uint8_t* bytes) {
     __builtin_memset(bytes, 0, kSignedBlock / 2);
     return top < kSignedTiny ? 0 : 0x7fc0;
   }
-  const Floats inverse = splat(1.0f / float_of(up));
+  const Floats factor = splat(7.0f / float_of(up));
   Ints both[kSixteen];
   for (int k = 0; k < kSixteen; ++k) {
-    const Ints below = whole_bits((load(values + k * kLanes) * inverse) * 7.0f);
-    const Ints above = whole_bits((load(values + 16 + k * kLanes) * inverse) * 7.0f);
+    const Ints below = whole_bits(load(values + k * kLanes) * factor);
+    const Ints above = whole_bits(load(values + 16 + k * kLanes) * factor);
     both[k] = (below & 15) | (above & 15) << 4;
   }
   store_bytes(bytes, both);

@@ -1,12 +1,9 @@
 // One byte an element: formats/int8.py has the code maps. Units of 128 staged floats, filled up with zeros.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
-//
-// A code is where a power of the value lies between exact thresholds. It is found from an estimate of the root that is
-// a little too small (0.999 makes up for its error of 2^-11), so that one comparison corrects it: the same code for every
-// instruction set's estimate.
+// Of a code only the lowest byte is kept, so the bits of kMagic need not be taken off.
 
-constexpr float kPerSigned = float(1.0 / 16129.0), kPerUnsigned = float(1.0 / 65025.0), kTop = 4228250625.0f;
-constexpr float kBelow = 0.999f;
+constexpr float kSigned = 16129.0f, kUnsigned = 65025.0f;  // 127^2, 255^2
+constexpr float kPerSigned = float(1.0 / 16129.0), kPerUnsigned = float(1.0 / 65025.0);
 
 static inline Floats fourth(Floats x) { return (x * x) * (x * x); }
 
@@ -29,85 +26,77 @@ static void decode_unit(const Code* codes, float scale, float* values) {
   for (int64_t i = 0; i < kUnit; i += kLanes) store(values + i, decode(codes + i, c));
 }
 
-// 1 at lanes where the comparison held, else 0.
-static inline Floats one_where(Ints held) { return Floats(held & int32_t(0x3f800000)); }
+// round(sqrt(|x| factor)) with the sign of x.
+static inline Ints code_signed(Floats x, Floats factor) {
+  return with_sign(Ints(root(magnitude(x) * factor) + kMagic), x);
+}
 
-static float encode_unit(const float* values, float top, const Rolling&, int8_t* codes) {
+static float encode_unit(const float* values, float top, int8_t* codes) {
   if (!(top >= kSignedTiny && top < kHuge)) {
     __builtin_memset(codes, 0, kUnit);
     return top < kSignedTiny ? 0.0f : not_a_number();
   }
-  const Floats inverse = splat(1.0f / top);
+  const Floats factor = splat(kSigned / top);
   for (int64_t i = 0; i < kUnit; i += 16) {
-    Ints q[kSixteen];
-    for (int k = 0; k < kSixteen; ++k) {
-      const Floats x = load(values + i + k * kLanes);
-      const Floats w = (magnitude(x) * inverse) * 16129.0f;
-      const Floats guess = w * reciprocal_root(maximum<Floats>(w, splat(1e-30f))) * kBelow;
-      const Floats half = to_whole(guess) + 0.5f;
-      const Ints code = whole_bits(guess) - Ints(w >= half * half), sign = Ints(x) >> 31;
-      q[k] = (code ^ sign) - sign;
-    }
-    store_bytes(codes + i, q);
+    Ints code[kSixteen];
+    for (int k = 0; k < kSixteen; ++k) code[k] = code_signed(load(values + i + k * kLanes), factor);
+    store_bytes(codes + i, code);
   }
   return top;
 }
 
-static inline Floats fourth_root(Floats w) {
-  return reciprocal_root(reciprocal_root(maximum<Floats>(w, splat(1e-30f)))) * kBelow;
+// At least 1 where y > 0, else 0.
+static inline Floats positive(Floats q, Floats y) {
+  return Floats(Ints(larger(q, splat(1.0f))) & Ints(y > 0.0f));
 }
 
-// At least 1 where v > 0, else 0.
-static inline Floats positive(Floats q, Floats v) {
-  const Floats one = splat(1.0f);
-  return Floats(Ints(q > one ? q : one) & Ints(v > 0.0f));
-}
-
-static float encode_nearest(const float* values, float top, uint8_t* codes) {
-  const Floats inverse = splat(1.0f / top);
+static float encode_nearest(const float* roots, float top, uint8_t* codes) {
+  const Floats factor = splat(kUnsigned / top);
   LaneSum kept, read;
   for (int64_t i = 0; i < kUnit; i += 16) {
     Ints code[kSixteen];
     for (int k = 0; k < kSixteen; ++k) {
-      const Floats v = load(values + i + k * kLanes), w = (v * inverse) * kTop;
-      const Floats below = to_whole(fourth_root(w));
-      const Floats q = positive(below + one_where(w >= fourth(below + 0.5f)), v);
-      code[k] = whole_bits(q);
-      kept.part[k] += w;
+      const Floats y = load(roots + i + k * kLanes) * factor;
+      const Floats at_least = smaller(y * 0x1p120f, splat(0.75f));  // rounds to 1, or is 0 where y is
+      const Floats whole = larger(root(y), at_least) + kMagic, q = whole - kMagic;
+      code[k] = Ints(whole);
+      kept.part[k] += y * y;
       read.part[k] += fourth(q);
     }
     store_bytes(codes + i, code);
   }
-  return __builtin_sqrtf(top * (kept.total() / read.total()));
+  return top * __builtin_sqrtf(kept.total() / read.total());
 }
 
-static float encode_stochastic(const float* values, float top, const Rolling& rolling, uint8_t* codes) {
-  const Floats inverse = splat(1.0f / top);
+// k = floor(sqrt(y)) or k + 1, with the probability that makes the mean of its fourth power y^2; chance is in 0 .. 1.
+static inline Floats at_random(Floats y, Floats chance) {
+  const Floats t = root(y), near = (t + kMagic) - kMagic, k = near > t ? near - 1.0f : near;
+  const Floats up = k + 1.0f, below = fourth(k), most = splat(255.0f);
+  const Floats q = chance * (fourth(up) - below) < y * y - below ? up : k;
+  return positive(q > most ? most : q, y);
+}
+
+static float encode_at_random(const float* roots, float top, const Rolling& rolling, uint8_t* codes) {
+  const Floats factor = splat(kUnsigned / top);
   Ints rolls[kUnit / kLanes];
   rolling.roll(rolls);
   for (int64_t i = 0; i < kUnit; i += 16) {
     Ints code[kSixteen];
     for (int k = 0; k < kSixteen; ++k) {
       const int64_t at = i + k * kLanes;
-      const Floats v = load(values + at), w = (v * inverse) * kTop;
-      Floats down = to_whole(fourth_root(w) - 0.5f);
-      down = down > 0.0f ? down : Floats{};
-      down = down + one_where(w >= fourth(down + 1.0f));
-      const Floats under = fourth(down), step = fourth(down + 1.0f) - under;
       const Floats chance = to_floats(2 * rolls[at / kLanes] + 1) * 0x1p-17f;
-      Floats q = positive(down + one_where(chance * step < w - under), v);
-      q = q > 255.0f ? splat(255.0f) : q;
-      code[k] = whole_bits(q);
+      code[k] = Ints(at_random(load(roots + at) * factor, chance) + kMagic);
     }
     store_bytes(codes + i, code);
   }
-  return __builtin_sqrtf(top);
+  return top;
 }
 
-static float encode_unit(const float* values, float top, const Rolling& rolling, uint8_t* codes) {
-  if (!(top >= kTiny && top < kHuge)) {
+// Of the roots of a slot without signs.
+static float encode_unit(const float* roots, float top, const Rolling& rolling, uint8_t* codes) {
+  if (!(top > 0.0f && top < kHuge)) {
     __builtin_memset(codes, 0, kUnit);
-    return top < kTiny ? 0.0f : not_a_number();
+    return top == 0.0f ? 0.0f : not_a_number();
   }
-  return rolling.stochastic ? encode_stochastic(values, top, rolling, codes) : encode_nearest(values, top, codes);
+  return rolling.stochastic ? encode_at_random(roots, top, rolling, codes) : encode_nearest(roots, top, codes);
 }

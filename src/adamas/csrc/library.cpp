@@ -100,7 +100,7 @@ constexpr int64_t kBlocksWorthThreads = 8;
 bool sound(const AdamasLaunch& launch) {
   if (launch.compute != ADAMAS_FLOAT32 && launch.compute != ADAMAS_FLOAT64) return false;
   for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) {
-    const bool coded = k >= 2 && launch.dtype[k] <= ADAMAS_INT16;
+    const bool coded = k >= 2 && launch.dtype[k] <= ADAMAS_GROWING8;
     if (launch.dtype[k] < ADAMAS_FLOAT32 || !(coded || launch.dtype[k] <= ADAMAS_FLOAT16)) return false;
   }
   return launch.tensors >= 0 && launch.scalars_per_row >= 3;

@@ -1,7 +1,8 @@
 // Launches with slots in blocks: a tensor is walked row by row, 128 elements or what a row has left at a time.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
-static inline bool in_blocks(int32_t dtype) { return dtype >= ADAMAS_INT8 && dtype <= ADAMAS_UINT4; }
+static inline bool packed(int32_t dtype) { return dtype == ADAMAS_INT4 || dtype == ADAMAS_UINT4; }
+static inline bool in_blocks(int32_t dtype) { return dtype >= ADAMAS_INT8 && dtype != ADAMAS_INT16; }
 
 // A slot in blocks, at one unit of one row.
 struct Blocks {
@@ -9,7 +10,7 @@ struct Blocks {
   char* scale;
   int32_t dtype;
 
-  int64_t code_bytes(int64_t n) const { return dtype <= ADAMAS_UINT8 ? n : packed_bytes(n); }
+  int64_t code_bytes(int64_t n) const { return packed(dtype) ? packed_bytes(n) : n; }
   int64_t scale_bytes(int64_t n) const {
     switch (dtype) {
       case ADAMAS_INT4: return (n + kSignedBlock - 1) / kSignedBlock * 2;
@@ -22,7 +23,8 @@ struct Blocks {
     const float* scales = reinterpret_cast<const float*>(scale);
     switch (dtype) {
       case ADAMAS_INT8: decode_unit(reinterpret_cast<const int8_t*>(codes), scales[0], values); break;
-      case ADAMAS_UINT8: decode_unit(reinterpret_cast<const uint8_t*>(codes), scales[0], values); break;
+      case ADAMAS_UINT8:
+      case ADAMAS_GROWING8: decode_unit(reinterpret_cast<const uint8_t*>(codes), scales[0], values); break;
       case ADAMAS_INT4:
         decode_signed4(reinterpret_cast<const uint8_t*>(codes), reinterpret_cast<const uint16_t*>(scale), values);
         break;
@@ -35,9 +37,15 @@ struct Blocks {
     float* scales = reinterpret_cast<float*>(scale);
     switch (dtype) {
       case ADAMAS_INT8:
-        scales[0] = encode_unit(values, largest(values, kUnit), rolling, reinterpret_cast<int8_t*>(codes));
+        scales[0] = encode_unit(values, largest(values, kUnit), reinterpret_cast<int8_t*>(codes));
         break;
-      case ADAMAS_UINT8: scales[0] = encode_unit(values, largest(values, kUnit), rolling, bytes); break;
+      case ADAMAS_UINT8:
+      case ADAMAS_GROWING8: {
+        alignas(64) float roots[kUnit];
+        for (int64_t i = 0; i < kUnit; i += kLanes) store(roots + i, root(load(values + i)));
+        scales[0] = encode_unit(roots, largest(roots, kUnit), rolling, bytes);
+        break;
+      }
       case ADAMAS_INT4:
         for (int64_t i = 0; i < n; i += kSignedBlock) {
           reinterpret_cast<uint16_t*>(scale)[i / kSignedBlock] = encode_signed4(values + i, bytes + i / 2);
@@ -93,19 +101,38 @@ static inline void zeros_behind(T* values, int64_t n) {
   for (int64_t i = n; i < kUnit; ++i) values[i] = T(0);
 }
 
+#include "units.h"
+
 // The block start .. end of a tensor, both moved down to where a unit begins.
 template <class Rule, class T>
 static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, int64_t end, const Place* place,
-                    const Weight& weight, const Around<T>& a, const typename Rule::template Scalars<T>& c,
-                    Randomness& random) {
+                    const Weight& weight, const Around<T>& a, const T* numbers, Randomness& random) {
   const int64_t length = launch.row_length[tensor];
   start = unit_of(start, length);
   if (end < launch.numel[tensor]) end = unit_of(end, length);
   int64_t row = start / length, column = start % length;
+  typename Rule::template Scalars<T> c;
+  __builtin_memcpy(&c, numbers, sizeof(c));
+  Strips<Rule> rule = {};
+  bool quick = false;
+  if constexpr (sizeof(T) == 4) {
+    quick = in_registers<Rule>(place, weight, random);
+    if (quick) rule = strips_of<Rule>(a, numbers);
+  }
   alignas(64) T stage[2 + Rule::kSlots][kUnit];
   alignas(64) float values[kUnit];
   for (int64_t at = start, n; at < end; at += n) {
     n = length - column < kUnit ? length - column : kUnit;
+    if constexpr (sizeof(T) == 4) {
+      if (quick && n == kUnit && do_unit(launch, tensor, at, row, column, rule, place, weight, random)) {
+        column += n;
+        if (column == length) {
+          column = 0;
+          ++row;
+        }
+        continue;
+      }
+    }
     random.prepare(at, n);
     T* x[3 + Rule::kSlots];
     x[0] = weight.fetch(at, n, stage[0]);
@@ -131,14 +158,13 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
     }
     weight.put(at, n, x[0], random.dice(0, at));
     for (int k = 0; k < Rule::kSlots; ++k) {
-      const Dice dice = random.dice(2 + k, at);
       if (!in_blocks(place[2 + k].dtype)) {
-        put_as<T>(place[2 + k], at, n, x[2 + k], dice);
+        put_as<T>(place[2 + k], at, n, x[2 + k], random.dice(2 + k, at));
         continue;
       }
       zeros_behind(stage[2 + k], n);
       const Blocks blocks = blocks_of(launch, tensor, k, row, column);
-      const Rolling rolling = {dice.stochastic, dice.key, dice.first};
+      const Rolling rolling = random.rolling(2 + k, at, place[2 + k].dtype);
       if constexpr (sizeof(T) == 4) {
         blocks.write(n, stage[2 + k], rolling);
       } else {

@@ -8,6 +8,7 @@
 struct SGD {
   static constexpr int kSlots = 0;
   static constexpr int kScalars = 1;
+  static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
     T lr;
@@ -23,6 +24,7 @@ struct SGD {
 struct Momentum {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 3;
+  static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
     T lr, mu, take;
@@ -42,6 +44,7 @@ struct Momentum {
 struct Nesterov {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 3;
+  static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
     T lr, mu, take;
@@ -63,6 +66,7 @@ struct Nesterov {
 struct Adagrad {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 2;
+  static constexpr bool kSigned[] = {false};
   template <class T>
   struct Scalars {
     T lr, eps;
@@ -84,6 +88,7 @@ struct Adagrad {
 struct RMSprop {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 4;
+  static constexpr bool kSigned[] = {false};
   template <class T>
   struct Scalars {
     T lr, alpha, beta, eps;
@@ -107,6 +112,7 @@ struct RMSprop {
 struct RMSpropMomentum {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 5;
+  static constexpr bool kSigned[] = {false, true};
   template <class T>
   struct Scalars {
     T lr, alpha, beta, eps, mu;
@@ -133,6 +139,7 @@ struct RMSpropMomentum {
 struct RMSpropCentered {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 4;
+  static constexpr bool kSigned[] = {false, true};
   template <class T>
   struct Scalars {
     T lr, alpha, beta, eps;
@@ -161,6 +168,7 @@ struct RMSpropCentered {
 struct RMSpropCenteredMomentum {
   static constexpr int kSlots = 3;
   static constexpr int kScalars = 5;
+  static constexpr bool kSigned[] = {false, true, true};
   template <class T>
   struct Scalars {
     T lr, alpha, beta, eps, mu;
@@ -192,6 +200,7 @@ struct RMSpropCenteredMomentum {
 struct Adam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 6;
+  static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
     T take1, beta2, take2, eps, step, unbias;
@@ -218,6 +227,7 @@ struct Adam {
 struct AMSGrad {
   static constexpr int kSlots = 3;
   static constexpr int kScalars = 6;
+  static constexpr bool kSigned[] = {true, false, false};
   template <class T>
   struct Scalars {
     T take1, beta2, take2, eps, step, unbias;
@@ -246,6 +256,7 @@ struct AMSGrad {
 struct NAdam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 7;
+  static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
     T take1, beta2, take2, eps, unbias, by_g, by_m;
@@ -274,6 +285,7 @@ struct NAdam {
 struct RAdam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 6;
+  static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
     T take1, beta2, take2, eps, adaptive, plain;
@@ -301,6 +313,7 @@ struct RAdam {
 struct Adamax {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 4;
+  static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
     T take1, beta2, eps, step;
@@ -324,6 +337,7 @@ struct Adamax {
 struct Lion {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 5;
+  static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
     T lr, beta1, take1, beta2, take2;

@@ -172,7 +172,7 @@ static inline Ints load_bytes(const uint8_t* from) {
 
 constexpr int kSixteen = 16 / kLanes;  // registers that hold 16 elements
 
-// Store the lowest bytes of 16 words, each within 0 .. 255 or -128 .. 127.
+// Store the lowest bytes of 16 words.
 static inline void store_bytes(void* to, const Ints* x) {
 #if defined(__AVX512F__)
   _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(__m512i(x[0])));
@@ -197,18 +197,53 @@ static inline void store_bytes(void* to, const Ints* x) {
 
 static inline Floats to_floats(Ints x) { return __builtin_convertvector(x, Floats); }
 
-// About 1 / sqrt(x) for x > 0: within 2^-11 of it. What is made of it must not depend on its last bits.
-static inline Floats reciprocal_root(Floats x) {
-#if defined(__AVX512F__)
-  return Floats(_mm512_rsqrt14_ps(__m512(x)));
-#elif defined(__AVX2__)
-  return Floats(_mm256_rsqrt_ps(__m256(x)));
-#elif defined(__SSE2__)
-  return Floats(_mm_rsqrt_ps(__m128(x)));
-#elif defined(__ARM_NEON)
-  const float32x4_t e = vrsqrteq_f32(float32x4_t(x));
-  return Floats(vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(float32x4_t(x), e), e)));
+// Store the lowest bytes of two registers of words.
+static inline void store_byte_pair(int8_t* to, Ints low, Ints high) {
+  const Ints both[2] = {low, high};
+  if constexpr (kSixteen == 2) {
+    store_bytes(to, both);
+  } else {
+    for (int k = 0; k < 2; ++k) {
+      const Bytes bytes = __builtin_convertvector(both[k], Bytes);
+      __builtin_memcpy(to + k * kLanes, &bytes, sizeof bytes);
+    }
+  }
+}
+
+// x with the sign of y: 0 where y's bits are; only the lowest bytes matter.
+static inline Ints with_sign(Ints x, Floats y) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  return Ints(_mm256_sign_epi32(__m256i(x), __m256i(y)));
 #else
-  return splat(1.0f) / root(x);
+  const Ints sign = Ints(y) >> 31;
+  return (x ^ sign) - sign;
 #endif
 }
+
+// a where it is larger, else b; b if either is NaN.
+static inline Floats larger(Floats a, Floats b) {
+#if defined(__AVX512F__)
+  return Floats(_mm512_max_ps(__m512(a), __m512(b)));
+#elif defined(__AVX2__)
+  return Floats(_mm256_max_ps(__m256(a), __m256(b)));
+#elif defined(__SSE2__)
+  return Floats(_mm_max_ps(__m128(a), __m128(b)));
+#else
+  return a > b ? a : b;
+#endif
+}
+
+// a where it is smaller, else b.
+static inline Floats smaller(Floats a, Floats b) {
+#if defined(__AVX512F__)
+  return Floats(_mm512_min_ps(__m512(a), __m512(b)));
+#elif defined(__AVX2__)
+  return Floats(_mm256_min_ps(__m256(a), __m256(b)));
+#elif defined(__SSE2__)
+  return Floats(_mm_min_ps(__m128(a), __m128(b)));
+#else
+  return a < b ? a : b;
+#endif
+}
+
+static inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }

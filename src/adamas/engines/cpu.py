@@ -25,6 +25,7 @@ _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16:
 # Codes of slots by (dtype, whether the slot has signs), and of the bits below a weight.
 _CODES = {(torch.int8, True): 4, (torch.uint8, False): 5, (torch.int32, True): 6, (torch.int32, False): 7}
 _LOW = {torch.int8: 4, torch.int16: 8}
+_GROWING = 9
 _RULES: dict[type[Rule], int] = {rule: number for number, rule in enumerate(COMPILED)}
 _ROUNDINGS = {"nearest": 0, "stochastic": 1, "split24": 2, "split32": 2}
 
@@ -54,6 +55,8 @@ def refuse(item: Item, grad: torch.Tensor) -> str | None:
 def _dtype_of(slot: Stored) -> int | None:
     """Return what the C ABI calls the dtype of a slot."""
     codes = slot.codes.dtype
+    if codes == torch.uint8 and slot.grows:
+        return _GROWING
     return _CODES.get((codes, slot.signed)) if slot.format.blockwise else _DTYPES.get(codes)
 
 

@@ -14,7 +14,6 @@ block of zeros; one of 2^126 or more, an infinity or a NaN makes the block's sca
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import torch
@@ -57,16 +56,17 @@ def joined(blocks: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 
 def largest(magnitudes: torch.Tensor, tiny: float = TINY) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each block's largest magnitude and 1 over it: 0 and 0 if it is tiny, NaN and 0 if it is not finite."""
+    """Return each block's largest magnitude, and where it is usable: 0 if it is tiny, NaN if it is not finite."""
     # As integers, magnitudes are in the same order, and NaN is above infinity.
     top = magnitudes.contiguous().view(torch.int32).amax(-1, keepdim=True).view(torch.float32)
     usable = (top >= tiny) & (top < HUGE)
-    return torch.where(top < tiny, 0.0, torch.where(usable, top, torch.nan)), inverse(top, usable)
+    return torch.where(top < tiny, 0.0, torch.where(usable, top, torch.nan)), usable
 
 
-def inverse(top: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
-    """Return 1 over the usable ones, 0 for all others."""
-    return torch.where(usable, 1.0 / top, 0.0)
+def over(number: float, top: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
+    """Return a number over the usable ones, 0 for all others."""
+    # Not number / top: torch multiplies with the reciprocal then, which is two roundings.
+    return torch.where(usable, torch.div(torch.full_like(top, number), top), 0.0)
 
 
 def flushed(magnitudes: torch.Tensor) -> torch.Tensor:
@@ -94,9 +94,3 @@ def lane_sum(blocks: torch.Tensor) -> torch.Tensor:
 def root(x: torch.Tensor) -> torch.Tensor:
     """Return the correctly rounded square root of float32 numbers."""
     return x.double().sqrt().float()
-
-
-def last_below(w: torch.Tensor, guess: torch.Tensor, threshold: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return the largest whole number q >= 0 with threshold(q) <= w, given a guess that is off by 1 at most."""
-    q = (guess - (threshold(guess) > w).float()).clamp_min(0.0)  # a power of q - 1/2 is no threshold at q = 0
-    return q + (threshold(q + 1.0) <= w).float()

@@ -21,6 +21,7 @@ class Stored:
         codes: one number an element, or packed codes.
         scale: one number a block, for formats that have blocks; it is kept beside the codes in the optimizer's state.
         signed: whether the slot's values can be below zero.
+        grows: whether it is a sum that only grows.
         shape: of the parameter as real numbers, whatever the shape of the codes.
     """
 
@@ -28,6 +29,7 @@ class Stored:
     codes: torch.Tensor
     scale: torch.Tensor | None
     signed: bool
+    grows: bool
     shape: torch.Size
 
     def clone(self) -> Stored:

@@ -32,10 +32,10 @@ from adamas.formats.blocks import (
     blocks_of,
     cut,
     flushed,
-    inverse,
     joined,
     lane_sum,
     largest,
+    over,
     real_shape,
     rows_of,
 )
@@ -121,16 +121,16 @@ def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     usable = (up > 0) & (up < HUGE)
     scale = torch.where(usable, up, torch.where(up == 0, 0.0, torch.nan))
     x = torch.where(magnitude >= TINY, x, 0.0)
-    return torch.round(x * inverse(up, usable) * 7.0), scale
+    return torch.round(x * over(7.0, up, usable)), scale
 
 
 def _encode_unsigned(x: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    top, per_top = largest(x.abs())
-    y = flushed(x) * per_top
+    top, usable = largest(x.abs())
+    y = flushed(x) * over(1.0, top, usable)
     bits = y.view(torch.int32)
     mantissa = bits & 0x7FFFFF
     q = 15 + 2 * ((bits >> 23) - 127) + (mantissa >= _FIRST).int() + (mantissa >= _SECOND).int()
-    q = torch.where(per_top > 0, q.clamp(0, 15), 0)
+    q = torch.where(usable, q.clamp(0, 15), 0)
     kept = lane_sum(y) / lane_sum(torch.where(real > 0, _power(q), 0.0))
     return q.float(), torch.where(top > 0, top * kept, top)
 

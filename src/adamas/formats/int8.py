@@ -2,23 +2,25 @@
 
 Code map of a slot that has signs (m), with s the largest magnitude of the block: a power law of 2.
 
-    q = sign(m) round(127 sqrt(|m| / s)),   read as m = q |q| s / 127^2
+    q = sign(m) round(sqrt(|m| 127^2 / s)),   read as m = q |q| s / 127^2
 
-Code map of a slot without (v), with V the block's largest value: a power law of 4, the square of the one above, on
-sqrt(v), which is what a step divides by.
+Code map of a slot without (v): the same for its root r = sqrt(v), which is what a step divides by, with R the block's
+largest root. For v that is a power law of 4.
 
-    q = round(255 (v / V)^(1/4)), at least 1 if v > 0,   read as v = (q^2 R / 255^2)^2
+    q = round(sqrt(r 255^2 / R)), at least 1 if v > 0,   read as v = (q^2 S / 255^2)^2
 
-Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone. With
-nearest rounding R^2 = V sum(v) / sum(read v), so that the block's sum stays what it was: beta2 = 0.999 moves v by 0.1 %
-a step and codes lie 1 to 6 % apart, so no code alone would ever move, but the scale does. With stochastic rounding
-R^2 = V, and v goes up with the probability (t^4 - k^4) / ((k + 1)^4 - k^4), t = 255 (v / V)^(1/4), k = floor(t), which is
-right in v itself (not in t: that would be a drift of 0.2 % a step). m is never rounded at random: 0 must stay 0.
+Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone.
+S = R sqrt(sum(v) / sum(q^4 R^2 / 255^4)), so that the block's sum stays what it was: beta2 = 0.999 moves v by 0.1 % a
+step and codes lie 1 to 6 % apart, so no code alone would ever move, but the scale does.
+
+A sum that only grows (Adagrad's) is rounded at random instead: S = R, and with k = floor(sqrt(r 255^2 / R)) v goes up
+to k + 1 with the probability (v 255^4 / R^2 - k^4) / ((k + 1)^4 - k^4), which is right in v itself (in its root it would
+be a drift of 0.2 % a step). m is never rounded at random: 0 must stay 0.
 
 Relative distance of neighbouring codes: 2 / q for m, 4 / q for v.
 
 What goes wrong: within a block v spans 10 decades at most (4e9); below, it is read as the smallest code: too large,
-steps too small. Sums that only grow (Adagrad's) need stochastic rounding: ``rounding="auto"`` takes it.
+steps too small.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from adamas.formats.blocks import (
     joined,
     lane_sum,
     largest,
-    last_below,
+    over,
     real_shape,
     root,
     rows_of,
@@ -42,8 +44,9 @@ from adamas.formats.format import Format, Stored
 from adamas.rounding import Dice, Rounding
 
 BLOCK = 128
-# As float32, and as factors: a division by a constant is not one operation everywhere.
-_PER_SIGNED, _PER_UNSIGNED, _TOP = (float(torch.tensor(x)) for x in (1 / 127**2, 1 / 255**2, 255.0**4))
+_SIGNED, _UNSIGNED = 127.0**2, 255.0**2
+# Factors, as float32: a division by a constant is not one operation everywhere.
+_PER_SIGNED, _PER_UNSIGNED = (float(torch.tensor(1 / x)) for x in (_SIGNED, _UNSIGNED))
 
 
 class Int8(Format):
@@ -93,36 +96,34 @@ class Int8(Format):
         if stored.signed:
             q, scale = _encode_signed(x)
         else:
-            roll = cut(dice.roll(values), BLOCK) if rounding.name == "stochastic" else None
+            roll = cut(dice.roll(values), BLOCK) if stored.grows else None
             q, scale = _encode_unsigned(x, roll)
         stored.codes.copy_(joined(q, stored.shape))
         stored.scale.copy_(scale.squeeze(-1))
 
 
 def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    magnitude = x.abs()
-    scale, inverse = largest(magnitude, SIGNED_TINY)
-    w = flushed(magnitude) * inverse * 127.0**2
-    q = last_below(w, torch.floor(w.sqrt() + 0.5), lambda q: (q - 0.5) * (q - 0.5))
-    return torch.sign(x).nan_to_num(0.0) * q, scale
+    scale, usable = largest(x.abs(), SIGNED_TINY)
+    q = torch.round(root(x.abs() * over(_SIGNED, scale, usable)))
+    return torch.where(usable, torch.sign(x) * q, 0.0), scale
 
 
-def _encode_unsigned(x: torch.Tensor, roll: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    top, inverse = largest(x.abs())
-    v = flushed(x)
-    w = v * inverse * _TOP
-    guess = w.sqrt().sqrt()
-    if roll is None:
-        q = last_below(w, torch.floor(guess + 0.5), lambda q: _fourth(q - 0.5))
-    else:
-        k = last_below(w, torch.floor(guess), _fourth)
-        below, above = _fourth(k), _fourth(k + 1.0)
-        q = k + ((2.0 * roll + 1.0) * 2.0**-17 * (above - below) < w - below)
-    q = torch.where((v > 0) & (inverse > 0), q.clamp(1.0, 255.0), 0.0)
+def _encode_unsigned(v: torch.Tensor, roll: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    r = root(torch.where(v.isnan(), v, flushed(v)))
+    scale, usable = largest(r)
+    y = r * over(_UNSIGNED, scale, usable)
+    t = root(y)
+    q = torch.round(t) if roll is None else _at_random(t.floor(), y * y, roll)
+    q = torch.where(usable & (r > 0), q.clamp(1.0, 255.0), 0.0)
     if roll is not None:
-        return q, root(top)
-    kept = lane_sum(w) / lane_sum(_fourth(q))
-    return q, torch.where(top > 0, root(top * kept), top)
+        return q, scale
+    kept = lane_sum(y * y) / lane_sum(_fourth(q))
+    return q, torch.where(usable, scale * root(kept), scale)
+
+
+def _at_random(k: torch.Tensor, w: torch.Tensor, roll: torch.Tensor) -> torch.Tensor:
+    below = _fourth(k)
+    return k + ((2.0 * roll + 1.0) * 2.0**-17 * (_fourth(k + 1.0) - below) < w - below)
 
 
 def _fourth(x: torch.Tensor) -> torch.Tensor:

@@ -19,17 +19,16 @@ ROUNDINGS: dict[str, Rounding] = {
 _SHORT = (torch.bfloat16, torch.float16)
 
 
-def rounding_for(name: str, weight: torch.dtype, slots: Iterable[torch.dtype], grows: bool = False) -> Rounding:
+def rounding_for(name: str, weight: torch.dtype, slots: Iterable[torch.dtype]) -> Rounding:
     """Return the rounding called ``name``.
 
-    ``auto`` is stochastic where a weight or a moment has 16 bits, and where a moment of few bits only grows. The split
-    roundings are for 16-bit weights; for others they are ``auto``.
+    ``auto`` is stochastic where a weight or a moment has 16 bits. The split roundings are for 16-bit weights; for others
+    they are ``auto``.
 
     Args:
         name: one of `ROUNDINGS`, or ``auto``.
         weight: dtype of the weight, as real numbers.
-        slots: dtypes of its moments, likewise.
-        grows: whether one of the moments only grows, and is kept in few bits.
+        slots: dtypes of its moments that are not codes, likewise.
 
     Example:
         >>> rounding_for("auto", torch.float32, [torch.bfloat16]).name
@@ -41,7 +40,7 @@ def rounding_for(name: str, weight: torch.dtype, slots: Iterable[torch.dtype], g
         name = "auto"
     if name == "auto":
         short = weight in _SHORT or any(dtype in _SHORT for dtype in slots)
-        name = "stochastic" if short or grows else "nearest"
+        name = "stochastic" if short else "nearest"
     return ROUNDINGS[name]
 
 

@@ -45,6 +45,7 @@ def print_rule(rule: type[Rule]) -> str:
             f"struct {rule.__name__} {{",
             f"  static constexpr int kSlots = {len(slots)};",
             f"  static constexpr int kScalars = {len(scalars)};",
+            f"  static constexpr bool kSigned[] = {{{', '.join(str(s.signed).lower() for s in rule.slots) or 'true'}}};",
             "  template <class T>",
             "  struct Scalars {",
             f"    T {', '.join(scalars)};",
