@@ -132,7 +132,7 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(old: Any, new: Any, ho
     before = snapshot(optimizer, params)
     pick = [params[x] if isinstance(x, int) else Parameter(x) for x in (old, new)]
     with pytest.raises(ValueError, match=words):
-        optimizer.replace(*pick, **how)
+        optimizer.replace(pick[0], pick[1], **how)
     assert_same_bits(snapshot(optimizer, params), before)
     assert all(a is b for a, b in zip(optimizer.param_groups[0]["params"], params, strict=True))
     assert_same_bits(copies(params), before[0])
