@@ -136,7 +136,7 @@ def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Ten
         raise ValueError(f"{slot.name} {wrong}")
     if not form.blockwise:
         return codes
-    values = form.read(Stored(form, codes, scale, slot.signed, as_real(p).shape), torch.float32)
+    values = form.read(Stored(form, codes, scale, slot.signed, slot.grows, as_real(p).shape), torch.float32)
     return torch.view_as_complex(values.contiguous()) if p.is_complex() else values
 
 
@@ -147,7 +147,7 @@ def recast(
     values = values_of(p, slot, codes, scale)
     codes, scale = form.allocate(p.detach(), 0.0, slot.signed)
     shape = as_real(p).shape
-    stored = Stored(form, codes if form.blockwise else as_real(codes), scale, slot.signed, shape)
+    stored = Stored(form, codes if form.blockwise else as_real(codes), scale, slot.signed, slot.grows, shape)
     form.write(
         stored,
         as_real(values).to(torch.float32 if form.blockwise else values.dtype.to_real()),

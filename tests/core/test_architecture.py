@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "slots"},
     "groups": {"groups"},
     "hooks": set(),
-    "replacing": {"checkpoint", "planning", "slots"},
+    "replacing": {"formats", "planning", "rules", "slots"},
     "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "replacing", "rules"},
     "optimizers": {"optimizer", "planning", "rules", "slots"},
     "__init__": {"checkpoint", "groups", "optimizer", "optimizers", "rules"},
