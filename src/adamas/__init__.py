@@ -1,6 +1,8 @@
 """Adamas: Adam and its family for PyTorch, written once, exact on every engine, at the speed of memory."""
 
-from adamas import rules
+from adamas import checkpoint, rules
+from adamas.checkpoint import load, save
+from adamas.groups import param_groups
 from adamas.optimizer import Optimizer
 from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
 from adamas.rules import Counter, Rule, Slot
@@ -21,5 +23,9 @@ __all__ = [
     "RMSprop",
     "Rule",
     "Slot",
+    "checkpoint",
+    "load",
+    "param_groups",
     "rules",
+    "save",
 ]

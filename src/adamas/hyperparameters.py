@@ -8,12 +8,19 @@ from typing import Any
 
 import torch
 
+from adamas.engines.hyper import DECAY_MODES, PACED
 from adamas.engines.select import ENGINES
 from adamas.formats import FORMATS, named
 from adamas.rounding import ROUNDINGS
 
 # What the optimizer itself puts into every group.
-EXTRAS: dict[str, Any] = {"engine": "auto", "state_format": "auto", "rounding": "auto", "seed": 0}
+EXTRAS: dict[str, Any] = {
+    "decay_mode": "auto",
+    "engine": "auto",
+    "state_format": "auto",
+    "rounding": "auto",
+    "seed": 0,
+}
 
 # What else may stand in a group: torch's own keys, those of its LR schedulers, and a name for the group.
 _TOLERATED = (
@@ -28,7 +35,12 @@ _TOLERATED = (
     "max_momentum",
 )
 
-_NAMES = {"engine": ENGINES, "state_format": tuple(FORMATS), "rounding": tuple(ROUNDINGS)}
+_NAMES = {
+    "decay_mode": DECAY_MODES,
+    "engine": ENGINES,
+    "state_format": tuple(FORMATS),
+    "rounding": tuple(ROUNDINGS),
+}
 
 _NOT_NEGATIVE = {
     "lr": "learning rate",
@@ -91,6 +103,19 @@ def check_values(group: dict[str, Any]) -> None:
             if not _in_range(beta, lambda x: 0 <= x < 1):
                 raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
     _check_choices(group)
+
+
+def remember_max_lr(group: dict[str, Any]) -> None:
+    """Put into a group the lr that its decay is measured by, if it is measured by one and the group does not say.
+
+    Example:
+        >>> group = {"lr": 0.5, "decay_mode": "scheduled"}
+        >>> remember_max_lr(group)
+        >>> group["max_lr"]
+        0.5
+    """
+    if group["decay_mode"] in PACED and "max_lr" not in group:
+        group["max_lr"] = float(group["lr"])
 
 
 def _check_lr(lr: Any) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
-from adamas.checkpoint import load_state_dict
+from adamas.checkpoint import LoadReport, header, load_state_dict
 from adamas.engines.plan import Plan
 from adamas.engines.states import State
 from adamas.hooks import with_hooks
-from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values
+from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values, remember_max_lr
 from adamas.planning import check_parameter, make_plan, parameter_name
+from adamas.replacing import Rows, replace
 from adamas.rules import Rule
 
 _COMMON: dict[str, Any] = {"weight_decay": 0.0, "decoupled_weight_decay": False, "maximize": False}
@@ -29,6 +30,11 @@ class Optimizer(torch.optim.Optimizer):
     Args:
         params: tensors, ``(name, tensor)`` pairs (``model.named_parameters()``) or groups of either, as in torch.
         rule: a `Rule` subclass.
+        decay_mode: how ``weight_decay`` (wd) acts. ``l2`` adds wd p to the gradient; the others multiply p with one
+            minus lr wd (``decoupled``), wd lr / max_lr (``independent``: wd is the rate per step, whatever the peak
+            lr), or wd lr^2 / max_lr (``scheduled``, which keeps the size of weights steady as lr falls; Defazio 2025,
+            arXiv 2506.02285). ``auto``: what ``decoupled_weight_decay`` says. max_lr stands in the group: the lr at
+            its making unless it is given there; ``OneCycleLR`` sets its own.
         engine: ``auto`` (the compiled engine where it can, per parameter), ``cpu`` or ``reference``. The environment
             variable ``ADAMAS_ENGINE`` overrides it.
         state_format: how moments are stored: ``auto`` (in the parameter's dtype, as torch), ``float32``, ``bfloat16``.
@@ -70,6 +76,7 @@ class Optimizer(torch.optim.Optimizer):
         params: ParamsT,
         rule: type[Rule],
         *,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -79,6 +86,7 @@ class Optimizer(torch.optim.Optimizer):
         known = {**_COMMON, "decoupled_weight_decay": rule.decoupled_weight_decay, **rule.defaults}
         check_keywords(hyper, known, rule.__name__)
         extras = {"engine": engine, "state_format": state_format, "rounding": rounding, "seed": seed}
+        extras["decay_mode"] = decay_mode
         self._rule = rule
         self._start(params, {**known, **hyper, **extras})
 
@@ -114,6 +122,7 @@ class Optimizer(torch.optim.Optimizer):
             raise
         if isinstance(added["lr"], torch.Tensor) and added["lr"] is self.defaults["lr"]:
             added["lr"] = added["lr"].clone()  # one tensor in all groups would be scheduled once for each of them
+        remember_max_lr(added)
         self._plan = None
 
     def _check_group(self, group: dict[str, Any]) -> None:
@@ -153,24 +162,70 @@ class Optimizer(torch.optim.Optimizer):
         self._plan.run(grads, inverse_scale)  # type: ignore[union-attr]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads."""
+        """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads.
+
+        The tensors are the optimizer's own, as in torch: ``deepcopy`` it to keep it while training goes on. Beside
+        torch's keys there is ``adamas``: the version of the dict and the name of the class.
+        """
         packed = super().state_dict()
         packed["state"] = {
             key: dict(state) if isinstance(state, State) else state for key, state in packed["state"].items()
         }
+        packed["adamas"] = header(self)
         return packed
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(
+        self, state_dict: dict[str, Any], strict: bool = True, hyperparameters: str = "load"
+    ) -> LoadReport:
         """Load what ``state_dict()`` of this class, or of torch's class of the same name, returned.
 
         Parameters are matched by name when both sides have names, otherwise by their order. Moments keep the dtype
         they were saved in; those of a torch checkpoint take this optimizer's ``state_format`` unless it is ``auto``.
         The engine stays this optimizer's own: the checkpoint may come from another machine.
 
+        Args:
+            state_dict: what to load; it is copied, never shared.
+            strict: refuse it if anything does not fit. Otherwise what fits is loaded, the rest starts afresh and is
+                in the report. Without names on both sides, the sizes of all groups must fit in any case.
+            hyperparameters: ``load`` takes the saved ones (lr, betas, ... of the saved group that a group's parameters
+                were in); ``keep`` keeps this optimizer's, for moments alone.
+
+        Returns:
+            What did not fit: `adamas.checkpoint.LoadReport`.
+
         Raises:
-            ValueError: if groups, names or shapes do not fit; nothing was changed then.
+            ValueError: if groups, names or shapes do not fit, all of them named; nothing was changed then.
         """
-        load_state_dict(self, state_dict)
+        report = load_state_dict(self, state_dict, strict, hyperparameters)
+        self._plan = None
+        return report
+
+    def replace(self, old: torch.Tensor, new: torch.Tensor, rows: Rows = None, dim: int = 0) -> None:
+        """Put a parameter in the place of another, with its name, group and step; kept rows keep their moments.
+
+        For a vocabulary that grows, a layer that is pruned, weights that are cast or unfrozen as another tensor. New
+        rows begin with fresh moments at the step of the others: with Adam their first updates are up to
+        (1 - beta1) / sqrt(1 - beta2) times lr, 3.2 for the default betas.
+
+        Args:
+            old: a parameter of this optimizer.
+            new: the tensor to step from now on; its numbers are left as they are.
+            rows: for each row of ``new`` the row of ``old`` that it continues, or -1; None: row i continues row i.
+            dim: the dimension that the rows are counted along; all others must be equal.
+
+        Raises:
+            ValueError: if ``old`` is not in the optimizer, ``new`` is, or they do not fit; nothing was changed then.
+
+        Example:
+            >>> import torch, adamas
+            >>> old, new = torch.nn.Parameter(torch.ones(2, 3)), torch.nn.Parameter(torch.ones(4, 3))
+            >>> optimizer = adamas.SGD([old], lr=0.1, momentum=0.9)
+            >>> old.grad = torch.ones(2, 3); optimizer.step()
+            >>> optimizer.replace(old, new, rows=[1, 0, -1, -1])
+            >>> optimizer.state[new]["momentum_buffer"].sum(dim=1)
+            tensor([3., 3., 0., 0.])
+        """
+        replace(self, old, new, rows, dim)
         self._plan = None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The public optimizers: torch.optim's signatures and state, any engine, any format.
 
-Arguments after the star that torch does not have: ``engine``, ``state_format``, ``rounding`` and ``seed``, described in
-`adamas.Optimizer`. ``foreach`` and ``fused`` are accepted and change nothing: there is one set of numbers.
+Arguments after the star that torch does not have: ``decay_mode``, ``engine``, ``state_format``, ``rounding`` and
+``seed``, described in `adamas.Optimizer`. ``foreach`` and ``fused`` are accepted and change nothing: there is one set
+of numbers.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from torch.optim.optimizer import ParamsT
 
 from adamas import rules
 from adamas.optimizer import Optimizer
-from adamas.planning import make_state, parameter_name
+from adamas.planning import parameter_key, parameter_name
 from adamas.rules import Rule
+from adamas.slots import make_state
 
 _Number = float | torch.Tensor
 
@@ -48,6 +50,7 @@ class SGD(Optimizer):
         foreach: a hint of torch's that changes nothing.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -83,6 +86,7 @@ class SGD(Optimizer):
         foreach: bool | None = None,
         differentiable: bool = False,
         fused: bool | None = None,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -125,6 +129,7 @@ class Adagrad(Optimizer):
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -160,6 +165,7 @@ class Adagrad(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -169,7 +175,7 @@ class Adagrad(Optimizer):
         for number, group in enumerate(self.param_groups):
             for place, p in enumerate(group["params"]):
                 name = parameter_name(self.param_groups, number, place)
-                make_state(p, name, group, self.rule(group), self.state[p])
+                make_state(p, name, parameter_key(group, place), group, self.rule(group), self.state[p])
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
         """Return AdaGrad."""
@@ -207,6 +213,7 @@ class RMSprop(Optimizer):
         foreach: a hint of torch's that changes nothing.
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -244,6 +251,7 @@ class RMSprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         *,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -284,6 +292,7 @@ class Adam(Optimizer):
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
         decoupled_weight_decay: decay the weights instead of adding to the gradient, as AdamW.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -322,6 +331,7 @@ class Adam(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -376,6 +386,7 @@ class AdamW(Adam):
         capturable: refused when True.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -413,6 +424,7 @@ class AdamW(Adam):
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -451,6 +463,7 @@ class NAdam(Optimizer):
         maximize: ascend.
         capturable: refused when True.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -488,6 +501,7 @@ class NAdam(Optimizer):
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -524,6 +538,7 @@ class RAdam(Optimizer):
         maximize: ascend.
         capturable: refused when True.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -560,6 +575,7 @@ class RAdam(Optimizer):
         maximize: bool = False,
         capturable: bool = False,
         differentiable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -593,6 +609,7 @@ class Adamax(Optimizer):
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
         capturable: refused when True.
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -628,6 +645,7 @@ class Adamax(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         capturable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",
@@ -658,6 +676,7 @@ class Lion(Optimizer):
         weight_decay: rate of decoupled decay in units of lr, >= 0; 3 to 10 times larger than AdamW's.
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
+        decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
@@ -689,6 +708,7 @@ class Lion(Optimizer):
         *,
         maximize: bool = False,
         differentiable: bool = False,
+        decay_mode: str = "auto",
         engine: str = "auto",
         state_format: str = "auto",
         rounding: str = "auto",

@@ -116,6 +116,12 @@ def make_item(
     )
 
 
+def parameter_key(group: dict[str, Any], place: int) -> str | None:
+    """Return the name that patterns in ``state_format`` go by; None if the optimizer was given none."""
+    names = group.get("param_names")
+    return names[place] if names else None
+
+
 def parameter_name(groups: list[dict[str, Any]], number: int, place: int) -> str:
     """Return what errors call a parameter: its name if the optimizer was given names, and where it is."""
     names = groups[number].get("param_names")

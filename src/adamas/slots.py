@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from adamas.engines.launch import as_real
-from adamas.formats import Stored, chosen, format_for, format_of
-from adamas.rounding import LOW, Rounding, rounding_for
+from adamas.formats import Format, Stored, chosen, format_for, format_of
+from adamas.rounding import LOW, ROUNDINGS, Dice, Rounding, rounding_for
 from adamas.rules import Rule
 from adamas.rules.rule import STEP, Counter, Slot
 
@@ -124,9 +124,49 @@ def _stored(p: torch.Tensor, name: str, slot: Slot, state: dict[str, Any]) -> St
     return Stored(form, as_real(codes), None, slot.signed, as_real(p).shape)
 
 
+def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
+    """Return the numbers that a slot of ``p`` stands for, of the shape of ``p``; those of plain formats as they are.
+
+    Raises:
+        ValueError: if codes or scale are not a slot of ``p``.
+    """
+    form = format_of(codes)
+    wrong = f"is {codes.dtype}, which is no format of a moment" if form is None else form.misfit(p, codes, scale)
+    if form is None or wrong is not None:
+        raise ValueError(f"{slot.name} {wrong}")
+    if not form.blockwise:
+        return codes
+    values = form.read(Stored(form, codes, scale, slot.signed, as_real(p).shape), torch.float32)
+    return torch.view_as_complex(values.contiguous()) if p.is_complex() else values
+
+
+def recast(
+    p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None, form: Format
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return a slot of ``p`` in another format, rounded to nearest."""
+    values = values_of(p, slot, codes, scale)
+    codes, scale = form.allocate(p.detach(), 0.0, slot.signed)
+    shape = as_real(p).shape
+    stored = Stored(form, codes if form.blockwise else as_real(codes), scale, slot.signed, shape)
+    form.write(
+        stored,
+        as_real(values).to(torch.float32 if form.blockwise else values.dtype.to_real()),
+        ROUNDINGS["nearest"],
+        Dice(0, 0, 0),
+    )
+    return codes, scale
+
+
 def _make_counter(counter: Counter, state: dict[str, Any]) -> None:
     value = state.get(counter.name, counter.start)
     if not isinstance(value, torch.Tensor) or value.device.type != "cpu":
-        # torch keeps the step in the default dtype, at least float32.
-        dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
-        state[counter.name] = torch.tensor(float(value), dtype=dtype)
+        state[counter.name] = host_number(value)
+
+
+def host_number(value: float | torch.Tensor) -> torch.Tensor:
+    """Return a counter as it is kept: a new 0-dim tensor on the CPU, in single precision at least."""
+    if isinstance(value, torch.Tensor) and value.dtype in (torch.float32, torch.float64):
+        return value.detach().to("cpu", copy=True).reshape(())
+    # torch keeps the step in the default dtype, at least float32.
+    dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+    return torch.tensor(float(value), dtype=dtype)

@@ -11,7 +11,7 @@ import adamas
 from .pairs import NAMES, every_name, every_torch_name, ours
 from .training import weights
 
-OURS = {"engine": "auto", "state_format": "auto", "rounding": "auto", "seed": 0}
+OURS = {"decay_mode": "auto", "engine": "auto", "state_format": "auto", "rounding": "auto", "seed": 0}
 LION = {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.0}
 
 

@@ -21,11 +21,13 @@ ALLOWED: dict[str, set[str]] = {
     "hyperparameters": {"engines", "formats", "rounding"},
     "planning": {"engines", "formats", "rounding", "rules", "slots"},
     "slots": {"engines", "formats", "rounding", "rules"},
-    "checkpoint": {"formats", "hyperparameters", "planning"},
+    "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "slots"},
+    "groups": {"groups"},
     "hooks": set(),
-    "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "rules"},
-    "optimizers": {"optimizer", "planning", "rules"},
-    "__init__": {"optimizer", "optimizers", "rules"},
+    "replacing": {"formats", "planning", "rules", "slots"},
+    "optimizer": {"checkpoint", "engines", "hooks", "hyperparameters", "planning", "replacing", "rules"},
+    "optimizers": {"optimizer", "planning", "rules", "slots"},
+    "__init__": {"checkpoint", "groups", "optimizer", "optimizers", "rules"},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import is_
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,13 @@ import torch
 from adamas.rules import Rule
 
 _NOT_HYPER = ("params", "param_names")
+
+# Decay that follows the schedule of lr: what weight_decay is multiplied with, from lr and the largest lr.
+PACED: dict[str, Callable[[float, float], float]] = {
+    "independent": lambda lr, max_lr: lr / max_lr,
+    "scheduled": lambda lr, max_lr: lr * lr / max_lr,
+}
+DECAY_MODES = ("l2", "decoupled", *PACED)
 
 
 class Hyper:
@@ -46,9 +54,11 @@ class Hyper:
         return h
 
     def _surround(self, h: SimpleNamespace) -> SimpleNamespace:
-        decay = getattr(h, "weight_decay", 0.0)
-        decoupled = getattr(h, "decoupled_weight_decay", self._rule.decoupled_weight_decay)
-        h.keep, h.l2 = (1 - h.lr * decay, 0.0) if decoupled else (1.0, decay)
+        decay, mode = getattr(h, "weight_decay", 0.0), getattr(h, "decay_mode", "auto")
+        if mode == "auto":
+            decoupled = getattr(h, "decoupled_weight_decay", self._rule.decoupled_weight_decay)
+            mode = "decoupled" if decoupled else "l2"
+        h.keep, h.l2 = (1.0, decay) if mode == "l2" else (1 - _pace(mode, h) * decay, 0.0)
         h.sign = -1.0 if getattr(h, "maximize", False) else 1.0
         return h
 
@@ -60,6 +70,18 @@ class Hyper:
             return self._equal.setdefault(key, h)
         except TypeError:  # a list or dict that somebody put into the group
             return h
+
+
+def _pace(mode: str, h: SimpleNamespace) -> float:
+    """Return what decoupled decay is multiplied with."""
+    if mode == "decoupled":
+        return h.lr
+    max_lr = getattr(h, "max_lr", h.lr)
+    if not max_lr > 0:
+        raise ValueError(
+            f"decay_mode={mode!r} measures by max_lr, which is {max_lr}: set group['max_lr'] to the peak lr"
+        )
+    return PACED[mode](h.lr, max_lr)
 
 
 def hyperparameters(group: dict[str, Any]) -> SimpleNamespace:
