@@ -1,7 +1,8 @@
 """The public optimizers: torch.optim's signatures and state, any engine, any format.
 
-Arguments after the star that torch does not have: ``engine``, ``state_format``, ``rounding`` and ``seed``, described in
-`adamas.Optimizer`. ``foreach`` and ``fused`` are accepted and change nothing: there is one set of numbers.
+Arguments after the star that torch does not have (``engine``, ``state_format``, ``rounding``, ``seed``, ``nonfinite``,
+``max_skips``, ``clip_norm`` and ``clip_update``) are described in `adamas.Optimizer`.
+``foreach`` and ``fused`` are accepted and change nothing: there is one set of numbers.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ class SGD(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``momentum_buffer`` (with momentum), ``step`` (only where stochastic rounding needs it).
@@ -87,6 +92,10 @@ class SGD(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         defaults = _collect(locals())
         self._check_group(defaults)
@@ -129,6 +138,10 @@ class Adagrad(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``sum``; made at construction, as in torch.
@@ -164,6 +177,10 @@ class Adagrad(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
         for number, group in enumerate(self.param_groups):
@@ -211,6 +228,10 @@ class RMSprop(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``square_avg``; ``grad_avg`` if centered; ``momentum_buffer`` with momentum.
@@ -248,6 +269,10 @@ class RMSprop(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -288,6 +313,10 @@ class Adam(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``, ``exp_avg_sq``; ``max_exp_avg_sq`` with amsgrad.
@@ -326,6 +355,10 @@ class Adam(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _adam_defaults(_collect(locals())))
 
@@ -380,6 +413,10 @@ class AdamW(Adam):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         As `Adam`.
@@ -417,6 +454,10 @@ class AdamW(Adam):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _adam_defaults({**_collect(locals()), "decoupled_weight_decay": True}))
 
@@ -455,6 +496,10 @@ class NAdam(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``mu_product`` (P_t), ``exp_avg``, ``exp_avg_sq``.
@@ -492,6 +537,10 @@ class NAdam(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -528,6 +577,10 @@ class RAdam(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``, ``exp_avg_sq``.
@@ -564,6 +617,10 @@ class RAdam(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -597,6 +654,10 @@ class Adamax(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``, ``exp_inf``.
@@ -632,6 +693,10 @@ class Adamax(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -662,6 +727,10 @@ class Lion(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``.
@@ -693,6 +762,10 @@ class Lion(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 

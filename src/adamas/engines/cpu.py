@@ -6,7 +6,6 @@ import ctypes
 from array import array
 from collections.abc import Sequence
 from ctypes import c_void_p
-from itertools import accumulate
 
 import torch
 from torch.autograd.graph import increment_version
@@ -14,12 +13,13 @@ from torch.autograd.graph import increment_version
 from adamas.engines import library
 from adamas.engines.launch import Item, as_real
 from adamas.engines.layout import describe, merged_dims
+from adamas.engines.norms import first_blocks
 from adamas.engines.rows import Rows
 from adamas.rules import COMPILED, Rule
 
 NO_LIBRARY = "the compiled library is not available"
+_REFUSED = "the compiled library refused the launch: it and the package are of different versions"
 
-_DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 _RULES: dict[type[Rule], int] = {rule: number for number, rule in enumerate(COMPILED)}
 _ROUNDINGS = {"nearest": 0, "stochastic": 1}
 
@@ -33,7 +33,7 @@ def refuse(item: Item, grad: torch.Tensor) -> str | None:
         return f"it is on {item.param.device}"
     if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
         return f"it is a {type(item.owner).__name__}"
-    if any(x.dtype not in _DTYPES for x in tensors):
+    if any(x.dtype not in library.DTYPES for x in tensors):
         return f"its dtypes are {', '.join(str(x.dtype) for x in tensors)}"
     if torch.is_grad_enabled():
         return "the step is to be differentiable"
@@ -59,7 +59,7 @@ class CpuLaunch:
         loaded = library.load()
         if loaded is None:
             raise RuntimeError(NO_LIBRARY)
-        self._call = loaded.adamas_step
+        self._call, self._sum_ratios = loaded.adamas_step, loaded.adamas_ratios
         self._written = [item.owner for item in items]
         # A lazily conjugated or negated gradient has other numbers in memory than it stands for.
         self._lazy = any(grad.is_conj() or grad.is_neg() for grad in grads)
@@ -70,22 +70,23 @@ class CpuLaunch:
         """Fill in everything that does not change from step to step."""
         first, struct = items[0], library.LaunchStruct()
         numels = [item.param.numel() for item in items]
-        blocks = accumulate((-(-n // library.BLOCK) for n in numels), initial=0)
+        blocks = first_blocks(numels)
         indexed = first.rounding.name == "stochastic"
         layouts = [
             describe([item.param, as_real(grad), *item.slots], indexed) for item, grad in zip(items, grads, strict=True)
         ]
         self._keep.append(layouts)
         struct.rule = _RULES[first.rule]
-        struct.compute = _DTYPES[first.compute]
+        struct.compute = library.DTYPES[first.compute]
         struct.rounding = _ROUNDINGS[first.rounding.name]
         struct.tensors = len(items)
         struct.numel = self._pin(array("q", numels))
-        struct.first_block = self._pin(array("q", blocks))
+        struct.first_block = self._pin(blocks)
+        self._blocks = blocks[-1]
         struct.layout = self._pin(array("Q", [ctypes.addressof(x) if x else 0 for x in layouts]))
         struct.stream = self._pin(array("Q", [item.stream for item in items]))
         for place, dtype in enumerate([first.param.dtype, first.param.dtype, *(x.dtype for x in first.slots)]):
-            struct.dtype[place] = _DTYPES[dtype]
+            struct.dtype[place] = library.DTYPES[dtype]
         for place, tensors in enumerate([[item.param for item in items], *zip(*(x.slots for x in items), strict=True)]):
             # Operand 1 is the gradient: its addresses are new in every step.
             struct.operand[place + (place > 0)] = self._pin(array("Q", [x.data_ptr() for x in tensors]))
@@ -103,6 +104,30 @@ class CpuLaunch:
         steps: array,
     ) -> None:
         """Take one step for every item, in one call."""
+        kept = self._aim(grads, rows, row_of, steps)
+        # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
+        # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers,
+        # and for the weights only: a thousand tensors cost a tenth of a millisecond, with moments four times that.
+        increment_version(self._written)
+        if self._call(self._struct) != 0:
+            raise RuntimeError(_REFUSED)
+        del kept
+
+    def ratios(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array
+    ) -> array:
+        """Return the sum of g^2 / max(v, floor) of every item, in one call."""
+        kept = self._aim(grads, rows, row_of, steps)
+        partial = array("d", bytes(8 * self._blocks))
+        sums = array("d", bytes(8 * len(self.items)))
+        addresses = (each.buffer_info()[0] for each in (moments, partial, sums))
+        if self._sum_ratios(self._struct, slot, *addresses) != 0:
+            raise RuntimeError(_REFUSED)
+        del kept
+        return sums
+
+    def _aim(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> object:
+        """Point the launch at what is new in this step; what is returned must outlive the call."""
         struct = self._struct
         if self._lazy:
             grads = [as_real(grad) for grad in grads]
@@ -112,9 +137,4 @@ class CpuLaunch:
         struct.scalars = rows.numbers.buffer_info()[0]
         struct.row, struct.step = row_of.buffer_info()[0], steps.buffer_info()[0]
         struct.threads = torch.get_num_threads()
-        # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
-        # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers,
-        # and for the weights only: a thousand tensors cost a tenth of a millisecond, with moments four times that.
-        increment_version(self._written)
-        if self._call(struct) != 0:
-            raise RuntimeError("adamas_step refused the launch: the library and the package are of different versions")
+        return pointers, grads

@@ -40,16 +40,9 @@ class Hyper:
         now = list(group.values())
         if h is not None and len(now) == len(values) and all(map(is_, now, values)):
             return h
-        h = self._shared(self._surround(hyperparameters(group)))
+        h = self._shared(surround(hyperparameters(group), self._rule))
         if not any(isinstance(value, torch.Tensor) for value in now):  # a tensor can change where it is
             self._last[id(group)] = (now, h)
-        return h
-
-    def _surround(self, h: SimpleNamespace) -> SimpleNamespace:
-        decay = getattr(h, "weight_decay", 0.0)
-        decoupled = getattr(h, "decoupled_weight_decay", self._rule.decoupled_weight_decay)
-        h.keep, h.l2 = (1 - h.lr * decay, 0.0) if decoupled else (1.0, decay)
-        h.sign = -1.0 if getattr(h, "maximize", False) else 1.0
         return h
 
     def _shared(self, h: SimpleNamespace) -> SimpleNamespace:
@@ -60,6 +53,15 @@ class Hyper:
             return self._equal.setdefault(key, h)
         except TypeError:  # a list or dict that somebody put into the group
             return h
+
+
+def surround(h: SimpleNamespace, rule: type[Rule]) -> SimpleNamespace:
+    """Add to hyper-parameters what the engine does around the rule."""
+    decay = getattr(h, "weight_decay", 0.0)
+    decoupled = getattr(h, "decoupled_weight_decay", rule.decoupled_weight_decay)
+    h.keep, h.l2 = (1 - h.lr * decay, 0.0) if decoupled else (1.0, decay)
+    h.sign = -1.0 if getattr(h, "maximize", False) else 1.0
+    return h
 
 
 def hyperparameters(group: dict[str, Any]) -> SimpleNamespace:
