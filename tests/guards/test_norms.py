@@ -89,6 +89,7 @@ def test_lazy_signs_and_conjugates_do_not_matter(reference):
     assert squares([x.conj()]) == squares([x])
 
 
-@given(st.permutations([1e30, 1.0, 1e-30, 3.0, 7.7]))
-def test_the_total_does_not_depend_on_the_order(sums: list[float]):
-    assert total_norm(sums) == total_norm(sorted(sums))
+@given(st.lists(st.floats(0, 1e6), max_size=30), st.randoms())
+def test_the_total_does_not_depend_on_the_order(sums: list[float], random):
+    shuffled = random.sample(sums, len(sums))
+    assert total_norm(sums) == total_norm(shuffled)

@@ -154,6 +154,9 @@ def test_live_hyper_parameters_and_replaced_weights():
             o.step()
             o.zero_grad()
             o.param_groups[1]["lr"] *= 0.5
+            if t == 0:
+                state = o.state[m.scale]  # type: ignore[index]
+                state["momentum_buffer"] = torch.full_like(state["momentum_buffer"], 0.25)
             if t == 1:
                 weight = m.embed.weight  # type: ignore[union-attr]
                 weight.data = weight.data.clone().t().contiguous().t()  # type: ignore[union-attr]
