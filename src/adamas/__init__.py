@@ -1,6 +1,7 @@
 """Adamas: Adam and its family for PyTorch, written once, exact on every engine, at the speed of memory."""
 
 from adamas import rules
+from adamas.memory import memory_report
 from adamas.optimizer import Optimizer
 from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
 from adamas.rules import Counter, Rule, Slot
@@ -21,5 +22,6 @@ __all__ = [
     "RMSprop",
     "Rule",
     "Slot",
+    "memory_report",
     "rules",
 ]

@@ -37,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
         "rules",
     },
     "optimizers": {"optimizer", "planning", "rules"},
-    "__init__": {"optimizer", "optimizers", "rules"},
+    "memory": {"formats", "optimizer", "rules"},
+    "__init__": {"memory", "optimizer", "optimizers", "rules"},
 }
 
 
