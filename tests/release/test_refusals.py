@@ -100,10 +100,11 @@ def test_a_graph_of_the_gradient():
 def test_a_gradient_scaler():
     model, optimizer = released()
     optimizer.release(model)
-    optimizer.found_inf = torch.tensor(0.0)  # type: ignore[attr-defined]
-    backward(model, batch(0))
-    with pytest.raises(RuntimeError, match="gradient scaler"):
-        optimizer.step()
+    scaler = torch.amp.GradScaler("cpu")
+    tokens, _ = batch(0)
+    scaler.scale(model(tokens).sum()).backward()  # type: ignore[union-attr]
+    with pytest.raises(RuntimeError, match="a gradient scaler decides after backward whether a step may be taken"):
+        scaler.step(optimizer)
 
 
 def test_a_parameter_that_was_thawed():
