@@ -179,9 +179,8 @@ class Optimizer(torch.optim.Optimizer):
         every parameter had its gradient. Gradients no longer exist all at once: 4 bytes a parameter less in float32.
 
         Limitations: no ``nonfinite``, no ``clip_norm`` (but see below), no GradScaler, no DistributedDataParallel, no
-        ``create_graph=True``; all parameters with ``requires_grad`` must take part in every backward. On Linux, glibc
-        keeps freed blocks of up to 32 MiB: ``MALLOC_MMAP_THRESHOLD_=1048576`` in the environment (or jemalloc) gives
-        gradients of that size back to the system.
+        ``create_graph=True``; all parameters with ``requires_grad`` must take part in every backward. Until it is
+        removed, glibc's allocator is told to give blocks of 1 MiB and more back (`adamas.release.allocator`).
 
         Args:
             model: the module that the parameters belong to.

@@ -4,6 +4,7 @@
 |---|---|
 | `handle` | `Release`: hooks on the parameters, what `optimizer.step()` checks, `remove()` |
 | `member` | one parameter: its launch, kept while nothing changes |
+| `allocator` | gives freed gradients back to the system |
 | `refusals` | what cannot work, said before or as soon as it shows |
 """
 

@@ -10,6 +10,7 @@ import torch
 
 from adamas.engines.norms import total_norm
 from adamas.planning import parameter_name
+from adamas.release.allocator import give_back
 from adamas.release.member import Member
 from adamas.release.refusals import SCALER, inside_ddp, refuse_model, refuse_settings
 from adamas.reports import StepReport
@@ -42,11 +43,15 @@ class Release:
         refuse_model(model, {p: member.name for p, member in self._members.items()})
         self._looked = False
         self._hooks = [p.register_post_accumulate_grad_hook(self._fire) for p in self._members]
+        if self._hooks:
+            give_back(True)
 
     def remove(self) -> None:
         """Take the hooks off: ``optimizer.step()`` steps again."""
         for hook in self._hooks:
             hook.remove()
+        if self._hooks:
+            give_back(False)
         self._hooks.clear()
         if self._optimizer._release is self:
             self._optimizer._release = None
