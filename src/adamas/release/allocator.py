@@ -1,9 +1,9 @@
 """Tells glibc's allocator to give freed gradients back to the system.
 
 From which size on a block is mapped by itself, and so unmapped when it is freed, glibc decides as it goes: up to 32
-MiB. Smaller ones stay in its heap, and torch's aligned blocks leave holes there that the next one of the same size does not
-fit into: of 403 MB of gradients in matrices of 16 MiB, a released training kept 335 in the process. With the size fixed
-at 1 MiB it keeps one matrix. The price: every new block of 1 to 32 MiB gets fresh pages from the system.
+MiB. Smaller ones stay in its heap, and torch's aligned blocks leave holes there that the next one of the same size does
+not fit into: of 403 MB of gradients in matrices of 16 MiB, a released training kept 335 in the process. With the size
+fixed at 1 MiB it keeps one matrix. The price: every new block of 1 to 32 MiB gets fresh pages from the system.
 """
 
 from __future__ import annotations
