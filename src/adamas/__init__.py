@@ -3,6 +3,7 @@
 from adamas import checkpoint, rules
 from adamas.checkpoint import load, save
 from adamas.groups import param_groups
+from adamas.memory import memory_report
 from adamas.optimizer import Optimizer
 from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
 from adamas.rules import Counter, Rule, Slot
@@ -25,6 +26,7 @@ __all__ = [
     "Slot",
     "checkpoint",
     "load",
+    "memory_report",
     "param_groups",
     "rules",
     "save",

@@ -10,8 +10,10 @@ import torch
 
 from adamas.engines.hyper import DECAY_MODES, PACED
 from adamas.engines.select import ENGINES
+from adamas.engines.updates import refusal
 from adamas.formats import FORMATS, named
 from adamas.rounding import ROUNDINGS
+from adamas.rules import Rule
 
 # What the optimizer itself puts into every group.
 EXTRAS: dict[str, Any] = {
@@ -20,6 +22,7 @@ EXTRAS: dict[str, Any] = {
     "state_format": "auto",
     "rounding": "auto",
     "seed": 0,
+    "clip_update": None,
 }
 
 # What else may stand in a group: torch's own keys, those of its LR schedulers, and a name for the group.
@@ -116,6 +119,20 @@ def remember_max_lr(group: dict[str, Any]) -> None:
     """
     if group["decay_mode"] in PACED and "max_lr" not in group:
         group["max_lr"] = float(group["lr"])
+
+
+def check_threshold(name: str, value: Any) -> None:
+    """Raise ValueError unless the value is None or a finite number above 0."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is not None and not (number and 0 < value < math.inf):
+        raise ValueError(f"{name} must be None or a finite number > 0, got {value!r}")
+
+
+def check_clip_update(group: dict[str, Any], rule: type[Rule]) -> None:
+    """Raise ValueError if a group's updates are to be clipped and cannot be."""
+    check_threshold("clip_update", group["clip_update"])
+    if group["clip_update"] is not None and rule.second_moment is Rule.second_moment:
+        raise ValueError(refusal(rule.__name__))
 
 
 def _check_lr(lr: Any) -> None:

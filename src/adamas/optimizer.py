@@ -12,10 +12,20 @@ from torch.optim.optimizer import ParamsT
 from adamas.checkpoint import LoadReport, header, load_state_dict
 from adamas.engines.plan import Plan
 from adamas.engines.states import State
+from adamas.guards import Guards
 from adamas.hooks import with_hooks
-from adamas.hyperparameters import EXTRAS, check_group_keys, check_keywords, check_values, remember_max_lr
-from adamas.planning import check_parameter, make_plan, parameter_name
+from adamas.hyperparameters import (
+    EXTRAS,
+    check_clip_update,
+    check_group_keys,
+    check_keywords,
+    check_values,
+    remember_max_lr,
+)
+from adamas.planning import check_parameter, make_plan, parameter_name, state_keys, take_back
+from adamas.release import Release
 from adamas.replacing import Rows, replace
+from adamas.reports import StepReport
 from adamas.rules import Rule
 
 _COMMON: dict[str, Any] = {"weight_decay": 0.0, "decoupled_weight_decay": False, "maximize": False}
@@ -41,6 +51,12 @@ class Optimizer(torch.optim.Optimizer):
         rounding: how 16-bit weights and moments are written: ``auto`` and ``stochastic`` round at random without bias,
             ``nearest`` as torch does.
         seed: of stochastic rounding; with it, the step and the parameter's name (or place) the bits are fixed.
+        nonfinite: what to do when a gradient is infinite or NaN: ``propagate`` (step, as torch), ``skip`` the step or
+            ``raise``; see `adamas.guards.Guards`, also for the next two. They may be changed in ``optimizer.guards``.
+        max_skips: how many steps in a row may be skipped before an error.
+        clip_norm: the largest norm of all gradients together; no gradient is written.
+        clip_update: the largest RMS of a tensor's update in units of its lr, per group: above it the tensor's lr is
+            divided by as much (StableAdamW has 1); see `adamas.engines.updates`.
         **hyper: the rule's hyper-parameters, ``weight_decay``, ``decoupled_weight_decay`` and ``maximize``.
 
     State:
@@ -81,11 +97,16 @@ class Optimizer(torch.optim.Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
         **hyper: Any,
     ) -> None:
         known = {**_COMMON, "decoupled_weight_decay": rule.decoupled_weight_decay, **rule.defaults}
         check_keywords(hyper, known, rule.__name__)
         extras = {"engine": engine, "state_format": state_format, "rounding": rounding, "seed": seed}
+        extras |= {"nonfinite": nonfinite, "max_skips": max_skips, "clip_norm": clip_norm, "clip_update": clip_update}
         extras["decay_mode"] = decay_mode
         self._rule = rule
         self._start(params, {**known, **hyper, **extras})
@@ -94,8 +115,14 @@ class Optimizer(torch.optim.Optimizer):
         """Check the defaults and hand them to torch; the constructors of all subclasses end here."""
         defaults = {**defaults}
         defaults.setdefault("differentiable", False)
+        self.guards = Guards(*(defaults.pop(key) for key in ("nonfinite", "max_skips", "clip_norm")))
         check_values(defaults)
+        if defaults["differentiable"] and (self.guards.clip_norm or defaults["clip_update"]):
+            raise NotImplementedError(
+                "differentiable=True allows neither clip_norm nor clip_update: the factor would be a constant"
+            )
         self._plan: Plan | None = None
+        self._release: Release | None = None
         super().__init__(params, defaults)
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
@@ -112,6 +139,7 @@ class Optimizer(torch.optim.Optimizer):
             check_group_keys(param_group, self.defaults)
             check_values({**self.defaults, **param_group})
             self._check_group({**self.defaults, **param_group})
+            check_clip_update({**self.defaults, **param_group}, self.rule({**self.defaults, **param_group}))
         super().add_param_group(param_group)
         added = self.param_groups[-1]
         try:
@@ -140,26 +168,95 @@ class Optimizer(torch.optim.Optimizer):
 
         Raises:
             RuntimeError: if a gradient does not fit its parameter; nothing was changed then.
+            NonFiniteError: if the guards say so; nothing was changed then.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if self._release is not None:
+            self._release.finish()
+            return loss
         found_inf, scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
-        if found_inf is None or not found_inf.item():
-            with torch.set_grad_enabled(self.defaults["differentiable"]):
-                self._take_step(1.0 if scale is None else 1.0 / scale.item())
+        if found_inf is not None and found_inf.item():
+            self.guards.skip(self.param_groups, "the gradient scaler found an infinite or NaN gradient")
+            return loss
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
+            self._take_step(1.0 if scale is None else 1.0 / scale.item())
         return loss
+
+    def release(
+        self, model: torch.nn.Module, *, accumulate: int = 1, fold: bool = False, stale_clip_norm: bool = False
+    ) -> Release:
+        """Step every parameter inside backward, as soon as its gradient is there, and free the gradient.
+
+        Training goes on as before, with the same numbers: backward, ``step()``, LR scheduler. But the weights change
+        during backward, with the hyper-parameters as they are then; ``step()`` completes the step, and checks that
+        every parameter had its gradient. Gradients no longer exist all at once: 4 bytes a parameter less in float32.
+
+        Limitations: no ``nonfinite``, no ``clip_norm`` (but see below), no GradScaler, no DistributedDataParallel, no
+        ``create_graph=True``; all parameters with ``requires_grad`` must take part in every backward. Until it is
+        removed, glibc's allocator is told to give blocks of 1 MiB and more back (`adamas.release.allocator`).
+
+        Args:
+            model: the module that the parameters belong to.
+            accumulate: how many backward passes make a step, >= 1. Gradients are added up in ``p.grad``, and freed in
+                the last of them: the numbers are exact, the memory is saved only from pass to pass.
+            fold: take each of these passes into the moments at once (Adam and AdamW; AdamA, arXiv 2305.19982). The
+                second moment then is the sum of squares of the parts, where it would be the square of their sum: steps
+                are up to sqrt(accumulate) times as large.
+            stale_clip_norm: clip with the norm of the step before (the first step is not clipped).
+
+        Returns:
+            A handle; its ``remove()`` ends all this.
+
+        Raises:
+            ValueError: for what cannot go together, with the reason.
+            RuntimeError: if there is a release already.
+
+        Example:
+            >>> import torch, adamas
+            >>> model = torch.nn.Linear(2, 1)
+            >>> optimizer = adamas.AdamW(model.parameters())
+            >>> handle = optimizer.release(model)
+            >>> model(torch.ones(1, 2)).sum().backward()
+            >>> optimizer.step()
+            >>> model.weight.grad is None, optimizer.state[model.weight]["step"].item(), handle.steps
+            (True, 1.0, 1)
+            >>> handle.remove()
+        """
+        if self._release is not None:
+            raise RuntimeError("this optimizer's gradients are released already: call remove() of that handle first")
+        self._release = Release(self, model, accumulate, fold, stale_clip_norm)
+        return self._release
+
+    @property
+    def skipped(self) -> int:
+        """How many steps were skipped because a gradient was not finite."""
+        return self.guards.skipped
+
+    @property
+    def last_step(self) -> StepReport | None:
+        """What the guards saw in the last step, and did; None before the first."""
+        return self.guards.last_step
 
     def _take_step(self, inverse_scale: float) -> None:
         rules = [self.rule(group) for group in self.param_groups]
         grads = self._plan.grads(self.param_groups, rules, self.state) if self._plan else None
+        before = None
         if grads is None:
+            before = state_keys(self.state)
             self._plan = make_plan(self.param_groups, rules, self.state, type(self).__name__)
             grads = self._plan.grads(self.param_groups, rules, self.state)
             if grads is None:
                 raise RuntimeError("the optimizer was changed by another thread while it planned its step")
-        self._plan.run(grads, inverse_scale)  # type: ignore[union-attr]
+
+        def undo() -> None:
+            if before is not None:  # what was made for this step is taken back: the next one may be the first
+                take_back(self.state, before)
+                self._plan = None
+
+        self.guards.step(self._plan, grads, self.param_groups, inverse_scale, undo)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
         """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads.
@@ -231,12 +328,14 @@ class Optimizer(torch.optim.Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickle and deepcopy keep."""
         kept = super().__getstate__()
-        return {**kept, "_rule": self._rule} if "_rule" in self.__dict__ else kept
+        return {**kept, **{key: self.__dict__[key] for key in ("_rule", "guards") if key in self.__dict__}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what pickle, deepcopy or `load_state_dict` kept."""
         self._plan = None
         super().__setstate__(state)
+        self.__dict__.setdefault("guards", Guards())
+        self.__dict__.setdefault("_release", None)
         for group in self.param_groups:
             for key, value in {**EXTRAS, **self.defaults}.items():
                 group.setdefault(key, value)

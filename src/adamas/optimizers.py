@@ -1,8 +1,8 @@
 """The public optimizers: torch.optim's signatures and state, any engine, any format.
 
-Arguments after the star that torch does not have: ``decay_mode``, ``engine``, ``state_format``, ``rounding`` and
-``seed``, described in `adamas.Optimizer`. ``foreach`` and ``fused`` are accepted and change nothing: there is one set
-of numbers.
+Arguments after the star that torch does not have (``decay_mode``, ``engine``, ``state_format``, ``rounding``,
+``seed``, ``nonfinite``, ``max_skips``, ``clip_norm`` and ``clip_update``) are described in `adamas.Optimizer`.
+``foreach`` and ``fused`` are accepted and change nothing: there is one set of numbers.
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ class SGD(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``momentum_buffer`` (with momentum), ``step`` (only where stochastic rounding needs it).
@@ -91,6 +95,10 @@ class SGD(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         defaults = _collect(locals())
         self._check_group(defaults)
@@ -134,6 +142,10 @@ class Adagrad(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``sum``; made at construction, as in torch.
@@ -170,6 +182,10 @@ class Adagrad(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
         for number, group in enumerate(self.param_groups):
@@ -218,6 +234,10 @@ class RMSprop(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``square_avg``; ``grad_avg`` if centered; ``momentum_buffer`` with momentum.
@@ -256,6 +276,10 @@ class RMSprop(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -297,6 +321,10 @@ class Adam(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``, ``exp_avg_sq``; ``max_exp_avg_sq`` with amsgrad.
@@ -336,6 +364,10 @@ class Adam(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _adam_defaults(_collect(locals())))
 
@@ -391,6 +423,10 @@ class AdamW(Adam):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         As `Adam`.
@@ -429,6 +465,10 @@ class AdamW(Adam):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _adam_defaults({**_collect(locals()), "decoupled_weight_decay": True}))
 
@@ -468,6 +508,10 @@ class NAdam(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``mu_product`` (P_t), ``exp_avg``, ``exp_avg_sq``.
@@ -506,6 +550,10 @@ class NAdam(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -543,6 +591,10 @@ class RAdam(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``, ``exp_avg_sq``.
@@ -580,6 +632,10 @@ class RAdam(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -614,6 +670,10 @@ class Adamax(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``, ``exp_inf``.
@@ -650,6 +710,10 @@ class Adamax(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 
@@ -681,6 +745,10 @@ class Lion(Optimizer):
         state_format: see `Optimizer`.
         rounding: see `Optimizer`.
         seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``.
@@ -713,6 +781,10 @@ class Lion(Optimizer):
         state_format: str = "auto",
         rounding: str = "auto",
         seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
     ) -> None:
         self._start(params, _collect(locals()))
 

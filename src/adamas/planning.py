@@ -41,18 +41,16 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
             name = parameter_name(groups, number, place)
             check_gradient(name, p, p.grad, who)
             todo.append((number, place, p, name))
-    positions = _positions(groups)
     items = []
-    before = {p: set(states[p]) for _, _, p, _ in todo if p in states}
+    before = state_keys(states)
     try:
         for number, place, p, name in todo:
-            names = groups[number].get("param_names")
-            key = names[place] if names else f"#{positions[number] + place}"
+            key = stream_name(groups, number, place)
             items.append(make_item(p, name, number, groups[number], rules[number], states, key))
         grads = [item.owner.grad for item in items]
         engines = [choose(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
     except Exception:
-        _take_back(states, [p for _, _, p, _ in todo], before)
+        take_back(states, before)
         raise
     return Plan(groups, rules, batches(items, grads, engines), absent, states)
 
@@ -70,11 +68,16 @@ def _check_state_formats(groups: list[dict[str, Any]], rules: list[type[Rule]]) 
             )
 
 
-def _take_back(states: _States, params: list[torch.Tensor], before: dict[torch.Tensor, set[str]]) -> None:
-    """Remove from the state what was not there before."""
-    for p in params:
+def state_keys(states: _States) -> dict[torch.Tensor, set[str]]:
+    """Return what there is of state, for `take_back`."""
+    return {p: set(state) for p, state in states.items() if isinstance(state, dict)}
+
+
+def take_back(states: _States, before: dict[torch.Tensor, set[str]]) -> None:
+    """Remove from the state what was not there when `state_keys` looked."""
+    for p in [p for p, state in states.items() if isinstance(state, dict)]:
         if p not in before:
-            states.pop(p, None)
+            del states[p]
             continue
         for key in set(states[p]) - before[p]:
             del states[p][key]
@@ -160,10 +163,7 @@ def check_gradient(name: str, p: torch.Tensor, grad: torch.Tensor, who: str) -> 
             )
 
 
-def _positions(groups: list[dict[str, Any]]) -> list[int]:
-    """Return how many parameters come before each group."""
-    positions, before = [], 0
-    for group in groups:
-        positions.append(before)
-        before += len(group["params"])
-    return positions
+def stream_name(groups: list[dict[str, Any]], number: int, place: int) -> str:
+    """Return what a parameter's random numbers depend on: its name, or its place among all parameters."""
+    names = groups[number].get("param_names")
+    return names[place] if names else f"#{sum(len(group['params']) for group in groups[:number]) + place}"

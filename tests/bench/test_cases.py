@@ -35,6 +35,7 @@ def test_sizes():
         "P1": (1, 33_500_000),
         "P2": (1000, 1000 * 64 * 64),
         "P3": (1, 33_500_000),
+        "P7": (1, 33_500_000),
         "P9": (465, 58_143_808),
     }
 
@@ -60,6 +61,7 @@ def test_bytes_moved(param, grad, state, moved):
 def test_documented_traffic_ends_with_the_formulas_number():
     assert CASES["P1"].traffic.endswith(f"{Traffic(4, 4, 8).moved}")
     assert f"{Traffic(2, 2, 8).moved} " in CASES["P3"].traffic
+    assert f"{Traffic(4, 4 * CASES['P7'].grad_reads, 8).moved} " in CASES["P7"].traffic
 
 
 @pytest.mark.parametrize(("bar", "ratio", "met"), [((3.0, None), 2.99, False), ((None, 1.1), 1.1, True)])

@@ -9,7 +9,7 @@ from adamas.lab.bench.child import Child, ContenderError
 from adamas.lab.bench.child import environment as child_environment
 from adamas.lab.bench.contenders import ADAPTERS, HYPER
 from adamas.lab.bench.limits import l3_bytes
-from adamas.lab.bench.worker import chunk, traffic, warm_up
+from adamas.lab.bench.worker import chunk, timed, traffic, warm_up
 
 
 def job(adapter="torch-fused", **changes):
@@ -20,6 +20,9 @@ def job(adapter="torch-fused", **changes):
         "shapes": [[64, 64], [64]],
         "dtype": "float32",
         "group_per_tensor": True,
+        "clip_grad_norm": None,
+        "grad_reads": 1,
+        "zero_grad": False,
     }
     return made | changes
 
@@ -45,6 +48,19 @@ def test_a_worker_answers_whatever_its_library_prints(start, tmp_path, monkeypat
     assert child.ready()["traffic"] == {"param": 4, "grad": 4, "state": 8}
     assert child.ask(do="warmup", kernel="step", budget=0.01)["seconds"] > 0
     assert child.ask(do="chunk", kernel="step", calls=3, lead=1)["seconds"] > 0
+
+
+def test_what_is_timed_clips_and_lets_go_of_the_gradients():
+    import torch
+
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([3.0, 4.0])
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    call = timed(job(clip_grad_norm=1.0, zero_grad=True), optimizer, [parameter])
+    call()
+    assert parameter.grad is None
+    call()  # with the gradient given back
+    assert parameter.tolist() == pytest.approx([-1.2, -1.6], rel=1e-5)
 
 
 def test_the_memory_worker_has_its_kernels_and_threads(start):

@@ -11,7 +11,17 @@ import adamas
 from .pairs import NAMES, every_name, every_torch_name, ours
 from .training import weights
 
-OURS = {"decay_mode": "auto", "engine": "auto", "state_format": "auto", "rounding": "auto", "seed": 0}
+OURS = {
+    "decay_mode": "auto",
+    "engine": "auto",
+    "state_format": "auto",
+    "rounding": "auto",
+    "seed": 0,
+    "nonfinite": "propagate",
+    "max_skips": None,
+    "clip_norm": None,
+    "clip_update": None,
+}
 LION = {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.0}
 
 

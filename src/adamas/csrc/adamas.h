@@ -75,6 +75,18 @@ typedef struct {
 // Take one step for every tensor of the launch. Returns 0, or -1 if a number in it is out of range (nothing is done).
 ADAMAS_EXPORT int adamas_step(const AdamasLaunch* launch);
 
+// The sum of squares of every tensor, in out: finite just when all elements are (but for float64 beyond 1e154).
+// from: flat tensors of one dtype; first_block as in AdamasLaunch; partial: room for one number a block.
+// Returns 0, or -1 if the dtype is out of range.
+ADAMAS_EXPORT int adamas_squares(int32_t dtype, int32_t threads, int64_t tensors, const int64_t* numel,
+                                 const int64_t* first_block, const void* const* from, double* partial, double* out);
+
+// For every tensor of a launch that is about to be run, the sum of g^2 / max(v, floor), in out, where
+// g is what the rule will see and v = (decay v + take g^2) unbias: the running mean of g^2 as the rule will have it.
+// moments: rows of decay, take, unbias, floor beside those of launch->scalars; slot: which slot holds v.
+ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const double* moments, double* partial,
+                                double* out);
+
 // Add 1 to n float32 counters and write their new values to out.
 ADAMAS_EXPORT void adamas_count(int64_t n, float* const* counter, double* out);
 // Read n float32 counters, and write them.

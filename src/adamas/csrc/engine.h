@@ -397,6 +397,11 @@ static bool do_strips(const Place* place, int64_t start, int64_t n, const Around
   return true;
 }
 
+static Weight weight_of(const AdamasLaunch& launch, int64_t tensor) {
+  const bool split = launch.rounding == ADAMAS_SPLIT;
+  return {place_of(launch, tensor, 0), place_of(launch, tensor, split ? ADAMAS_LOW : 0), split};
+}
+
 #include "rows.h"
 
 template <class Rule, class T>
@@ -424,8 +429,7 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
   random.step = uint64_t(launch.step[tensor]);
   random.layout = layout;
 
-  Weight weight = {place[0], place[0], launch.rounding == ADAMAS_SPLIT};
-  if (weight.split) weight.low = place_of(launch, tensor, ADAMAS_LOW);
+  const Weight weight = weight_of(launch, tensor);
   if (launch.row_length) return do_rows<Rule, T>(launch, tensor, start, end, place, weight, a, numbers, random);
   if constexpr (sizeof(T) == 4) {
     if (!direct && !weight.split && do_strips<Rule>(place, start, end - start, a, numbers, random)) return;

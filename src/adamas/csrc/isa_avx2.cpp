@@ -11,4 +11,5 @@
 
 namespace adamas_avx2 {
 #include "engine.h"
+#include "norms.h"
 }  // namespace adamas_avx2

@@ -11,4 +11,5 @@
 
 namespace adamas_avx512 {
 #include "engine.h"
+#include "norms.h"
 }  // namespace adamas_avx512

@@ -11,4 +11,5 @@
 
 namespace adamas_baseline {
 #include "engine.h"
+#include "norms.h"
 }  // namespace adamas_baseline

@@ -18,13 +18,19 @@ using Share = void (*)(const AdamasLaunch&, int64_t, int64_t);
 
 namespace adamas_baseline {
 Share find(int32_t rule, int32_t compute);
+double squares(const void* from, int32_t dtype, int64_t start, int64_t n);
+double ratios_of(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
 }
 #if defined(ADAMAS_X86)
 namespace adamas_avx2 {
 Share find(int32_t rule, int32_t compute);
+double squares(const void* from, int32_t dtype, int64_t start, int64_t n);
+double ratios_of(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
 }
 namespace adamas_avx512 {
 Share find(int32_t rule, int32_t compute);
+double squares(const void* from, int32_t dtype, int64_t start, int64_t n);
+double ratios_of(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
 }
 #endif
 
@@ -33,6 +39,8 @@ namespace {
 struct Isa {
   const char* name;
   Share (*find)(int32_t, int32_t);
+  decltype(&adamas_baseline::squares) squares;
+  decltype(&adamas_baseline::ratios_of) ratios_of;
   bool (*available)();
 };
 
@@ -56,10 +64,10 @@ constexpr const char* kBaseline = "baseline";
 // Best first.
 const Isa kIsas[] = {
 #if defined(ADAMAS_X86)
-    {"avx512", adamas_avx512::find, has_avx512},
-    {"avx2", adamas_avx2::find, has_avx2},
+    {"avx512", adamas_avx512::find, adamas_avx512::squares, adamas_avx512::ratios_of, has_avx512},
+    {"avx2", adamas_avx2::find, adamas_avx2::squares, adamas_avx2::ratios_of, has_avx2},
 #endif
-    {kBaseline, adamas_baseline::find, always},
+    {kBaseline, adamas_baseline::find, adamas_baseline::squares, adamas_baseline::ratios_of, always},
 };
 
 const Isa* best() {
@@ -106,6 +114,37 @@ bool sound(const AdamasLaunch& launch) {
   return launch.tensors >= 0 && launch.scalars_per_row >= 3;
 }
 
+// Sum every tensor in blocks, shared out to threads, then its blocks one after the other: the same for any number of threads.
+// block(tensor, start, end) sums one of them.
+template <class F>
+void sum_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int threads, double* partial, double* out,
+                F block) {
+  const int64_t blocks = first[tensors];
+  const auto share = [&](int64_t at, int64_t end) {
+    int64_t tensor = 0;
+    for (; at < end; ++at) {
+      while (first[tensor + 1] <= at) ++tensor;
+      const int64_t start = (at - first[tensor]) * ADAMAS_BLOCK, left = numel[tensor] - start;
+      partial[at] = block(tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK));
+    }
+  };
+#if defined(_OPENMP)
+  if (threads > 1 && blocks >= kBlocksWorthThreads) {
+#pragma omp parallel num_threads(threads)
+    share(blocks * omp_get_thread_num() / omp_get_num_threads(), blocks * (omp_get_thread_num() + 1) / omp_get_num_threads());
+  } else {
+    share(0, blocks);
+  }
+#else
+  (void)threads;
+  share(0, blocks);
+#endif
+  for (int64_t tensor = 0; tensor < tensors; ++tensor) {
+    out[tensor] = 0.0;
+    for (int64_t at = first[tensor]; at < first[tensor + 1]; ++at) out[tensor] += partial[at];
+  }
+}
+
 }  // namespace
 
 int adamas_step(const AdamasLaunch* launch) {
@@ -131,6 +170,24 @@ int adamas_step(const AdamasLaunch* launch) {
 #endif
   const FlushDenormals flush;
   share(*launch, 0, blocks);
+  return 0;
+}
+
+int adamas_squares(int32_t dtype, int32_t threads, int64_t tensors, const int64_t* numel, const int64_t* first_block,
+                   const void* const* from, double* partial, double* out) {
+  if (dtype < ADAMAS_FLOAT32 || dtype > ADAMAS_FLOAT16) return -1;
+  sum_blocks(tensors, numel, first_block, threads, partial, out, [&](int64_t tensor, int64_t start, int64_t end) {
+    return chosen->squares(from[tensor], dtype, start, end - start);
+  });
+  return 0;
+}
+
+int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const double* moments, double* partial, double* out) {
+  if (!sound(*launch) || slot < 0 || slot >= ADAMAS_MAX_SLOTS) return -1;
+  sum_blocks(launch->tensors, launch->numel, launch->first_block, launch->threads, partial, out,
+             [&](int64_t tensor, int64_t start, int64_t end) {
+               return chosen->ratios_of(*launch, moments, slot, tensor, start, end);
+             });
   return 0;
 }
 

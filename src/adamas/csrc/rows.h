@@ -94,6 +94,23 @@ static inline int64_t unit_of(int64_t at, int64_t length) {
   return at - column + column / kUnit * kUnit;
 }
 
+// Elements start .. start + n of a slot in blocks, which need not begin where a block does.
+template <class T>
+static void read_blocks(const AdamasLaunch& launch, int64_t tensor, int slot, int64_t start, int64_t n, T* to) {
+  const int64_t length = launch.row_length[tensor];
+  alignas(64) float values[kUnit];
+  while (n > 0) {
+    const int64_t row = start / length, column = start % length, first = column / kUnit * kUnit;
+    const int64_t whole = length - first < kUnit ? length - first : kUnit, skip = column - first;
+    const int64_t count = whole - skip < n ? whole - skip : n;
+    blocks_of(launch, tensor, slot, row, first).read(whole, values);
+    for (int64_t i = 0; i < count; ++i) to[i] = T(values[skip + i]);
+    to += count;
+    start += count;
+    n -= count;
+  }
+}
+
 template <class T>
 static inline void zeros_behind(T* values, int64_t n) {
   for (int64_t i = n; i < kUnit; ++i) values[i] = T(0);

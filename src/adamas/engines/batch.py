@@ -13,6 +13,8 @@ from adamas.engines.counters import Counters
 from adamas.engines.hyper import Hyper
 from adamas.engines.launch import Item, Launch
 from adamas.engines.rows import Rows
+from adamas.engines.updates import clip_updates
+from adamas.rules.rule import Part
 
 
 class Batch:
@@ -21,10 +23,14 @@ class Batch:
     Args:
         launch: steps them.
         items: the parameters, in the order of their groups.
+
+    Attributes:
+        update_rms: how large the updates of the last step were before they were clipped, if any group clips them.
     """
 
     def __init__(self, launch: Launch, items: Sequence[Item]) -> None:
         self.items = items
+        self.update_rms: array | None = None
         self._launch = launch
         self._rule = items[0].rule
         self._steps = Counters([x.state["step"] for x in items]) if "step" in items[0].state else None
@@ -40,14 +46,31 @@ class Batch:
         self._segments = _segments(items)
         self._hyper = Hyper(self._rule)
 
-    def run(self, grads: Sequence[torch.Tensor], groups: Sequence[dict[str, Any]], inverse_scale: float) -> None:
-        """Take one step for all items."""
-        steps = self._steps.count() if self._steps else array("d", [1.0]) * len(self.items)
+    def run(
+        self,
+        grads: Sequence[torch.Tensor],
+        groups: Sequence[dict[str, Any]],
+        inverse_scale: float,
+        part: Part | None = None,
+    ) -> None:
+        """Take one step for all items.
+
+        Args:
+            grads: their gradients.
+            groups: the optimizer's parameter groups.
+            inverse_scale: what to multiply the gradients with.
+            part: which part of the step's gradients these are; None if they are all.
+        """
+        if self._steps is None:
+            steps = array("d", [1.0]) * len(self.items)
+        else:
+            steps = self._steps.count() if part is None or part.number == 1 else self._steps.read()
         columns = [steps, *(counters.read() for counters in self._others.values())]
         if self._first:
             columns.append(array("d", [item.fresh for item in self.items]))
-        rows = Rows(self._rule, self._dtypes, inverse_scale)
+        rows = Rows(self._rule, self._dtypes, inverse_scale, part)
         row_of = self._row_of(rows, groups, columns)
+        self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps)
         self._launch.run(grads, rows, row_of, steps)
         for name, counters in self._others.items():
             counters.write([rows.advanced[row][name] for row in row_of])

@@ -6,7 +6,6 @@ import ctypes
 from array import array
 from collections.abc import Sequence
 from ctypes import c_void_p
-from itertools import accumulate
 
 import torch
 from torch.autograd.graph import increment_version
@@ -14,14 +13,15 @@ from torch.autograd.graph import increment_version
 from adamas.engines import library
 from adamas.engines.launch import Item, as_real
 from adamas.engines.layout import describe, merged_dims
+from adamas.engines.norms import first_blocks
 from adamas.engines.rows import Rows
 from adamas.formats import Stored
 from adamas.formats.blocks import rows_of
 from adamas.rules import COMPILED, Rule
 
 NO_LIBRARY = "the compiled library is not available"
+_REFUSED = "the compiled library refused the launch: it and the package are of different versions"
 
-_DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 # Codes of slots by (dtype, whether the slot has signs), and of the bits below a weight.
 _CODES = {(torch.int8, True): 4, (torch.uint8, False): 5, (torch.int32, True): 6, (torch.int32, False): 7}
 _LOW = {torch.int8: 4, torch.int16: 8}
@@ -38,7 +38,7 @@ def refuse(item: Item, grad: torch.Tensor) -> str | None:
         return f"it is on {item.param.device}"
     if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
         return f"it is a {type(item.owner).__name__}"
-    if item.param.dtype not in _DTYPES or any(_dtype_of(slot) is None for slot in item.slots):
+    if item.param.dtype not in library.DTYPES or any(_dtype_of(slot) is None for slot in item.slots):
         return f"its dtypes are {', '.join(map(str, dtypes))}"
     if torch.is_grad_enabled():
         return "the step is to be differentiable"
@@ -54,7 +54,7 @@ def refuse(item: Item, grad: torch.Tensor) -> str | None:
 def _dtype_of(slot: Stored) -> int | None:
     """Return what the C ABI calls the dtype of a slot."""
     codes = slot.codes.dtype
-    return _CODES.get((codes, slot.signed)) if slot.format.blockwise else _DTYPES.get(codes)
+    return _CODES.get((codes, slot.signed)) if slot.format.blockwise else library.DTYPES.get(codes)
 
 
 def _blockwise(item: Item) -> bool:
@@ -80,7 +80,7 @@ class CpuLaunch:
         loaded = library.load()
         if loaded is None:
             raise RuntimeError(NO_LIBRARY)
-        self._call = loaded.adamas_step
+        self._call, self._sum_ratios = loaded.adamas_step, loaded.adamas_ratios
         self._written = [item.owner for item in items]
         # A lazily conjugated or negated gradient has other numbers in memory than it stands for.
         self._lazy = any(grad.is_conj() or grad.is_neg() for grad in grads)
@@ -91,7 +91,7 @@ class CpuLaunch:
         """Fill in everything that does not change from step to step."""
         first, struct = items[0], library.LaunchStruct()
         numels = [item.param.numel() for item in items]
-        blocks = accumulate((-(-n // library.BLOCK) for n in numels), initial=0)
+        blocks = first_blocks(numels)
         indexed = first.rounding.name != "nearest"
         blockwise = _blockwise(first)
         layouts = [
@@ -100,14 +100,15 @@ class CpuLaunch:
         ]
         self._keep.append(layouts)
         struct.rule = _RULES[first.rule]
-        struct.compute = _DTYPES[first.compute]
+        struct.compute = library.DTYPES[first.compute]
         struct.rounding = _ROUNDINGS[first.rounding.name]
         struct.tensors = len(items)
         struct.numel = self._pin(array("q", numels))
-        struct.first_block = self._pin(array("q", blocks))
+        struct.first_block = self._pin(blocks)
+        self._blocks = blocks[-1]
         struct.layout = self._pin(array("Q", [ctypes.addressof(x) if x else 0 for x in layouts]))
         struct.stream = self._pin(array("Q", [item.stream for item in items]))
-        struct.dtype[0] = struct.dtype[1] = _DTYPES[first.param.dtype]
+        struct.dtype[0] = struct.dtype[1] = library.DTYPES[first.param.dtype]
         struct.operand[0] = self._addresses([item.param for item in items])  # the gradients' are new in every step
         for place, slots in enumerate(zip(*(item.slots for item in items), strict=True)):
             struct.dtype[2 + place] = _dtype_of(slots[0])
@@ -136,6 +137,30 @@ class CpuLaunch:
         steps: array,
     ) -> None:
         """Take one step for every item, in one call."""
+        kept = self._aim(grads, rows, row_of, steps)
+        # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
+        # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers,
+        # and for the weights only: a thousand tensors cost a tenth of a millisecond, with moments four times that.
+        increment_version(self._written)
+        if self._call(self._struct) != 0:
+            raise RuntimeError(_REFUSED)
+        del kept
+
+    def ratios(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array
+    ) -> array:
+        """Return the sum of g^2 / max(v, floor) of every item, in one call."""
+        kept = self._aim(grads, rows, row_of, steps)
+        partial = array("d", bytes(8 * self._blocks))
+        sums = array("d", bytes(8 * len(self.items)))
+        addresses = (each.buffer_info()[0] for each in (moments, partial, sums))
+        if self._sum_ratios(self._struct, slot, *addresses) != 0:
+            raise RuntimeError(_REFUSED)
+        del kept
+        return sums
+
+    def _aim(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> object:
+        """Point the launch at what is new in this step; what is returned must outlive the call."""
         struct = self._struct
         if self._lazy:
             grads = [as_real(grad) for grad in grads]
@@ -145,9 +170,4 @@ class CpuLaunch:
         struct.scalars = rows.numbers.buffer_info()[0]
         struct.row, struct.step = row_of.buffer_info()[0], steps.buffer_info()[0]
         struct.threads = torch.get_num_threads()
-        # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
-        # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers,
-        # and for the weights only: a thousand tensors cost a tenth of a millisecond, with moments four times that.
-        increment_version(self._written)
-        if self._call(struct) != 0:
-            raise RuntimeError("adamas_step refused the launch: the library and the package are of different versions")
+        return pointers, grads

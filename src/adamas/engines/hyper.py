@@ -48,18 +48,9 @@ class Hyper:
         now = list(group.values())
         if h is not None and len(now) == len(values) and all(map(is_, now, values)):
             return h
-        h = self._shared(self._surround(hyperparameters(group)))
+        h = self._shared(surround(hyperparameters(group), self._rule))
         if not any(isinstance(value, torch.Tensor) for value in now):  # a tensor can change where it is
             self._last[id(group)] = (now, h)
-        return h
-
-    def _surround(self, h: SimpleNamespace) -> SimpleNamespace:
-        decay, mode = getattr(h, "weight_decay", 0.0), getattr(h, "decay_mode", "auto")
-        if mode == "auto":
-            decoupled = getattr(h, "decoupled_weight_decay", self._rule.decoupled_weight_decay)
-            mode = "decoupled" if decoupled else "l2"
-        h.keep, h.l2 = (1.0, decay) if mode == "l2" else (1 - _pace(mode, h) * decay, 0.0)
-        h.sign = -1.0 if getattr(h, "maximize", False) else 1.0
         return h
 
     def _shared(self, h: SimpleNamespace) -> SimpleNamespace:
@@ -70,6 +61,16 @@ class Hyper:
             return self._equal.setdefault(key, h)
         except TypeError:  # a list or dict that somebody put into the group
             return h
+
+
+def surround(h: SimpleNamespace, rule: type[Rule]) -> SimpleNamespace:
+    """Add to hyper-parameters what the engine does around the rule."""
+    decay, mode = getattr(h, "weight_decay", 0.0), getattr(h, "decay_mode", "auto")
+    if mode == "auto":
+        mode = "decoupled" if getattr(h, "decoupled_weight_decay", rule.decoupled_weight_decay) else "l2"
+    h.keep, h.l2 = (1.0, decay) if mode == "l2" else (1 - _pace(mode, h) * decay, 0.0)
+    h.sign = -1.0 if getattr(h, "maximize", False) else 1.0
+    return h
 
 
 def _pace(mode: str, h: SimpleNamespace) -> float:

@@ -73,6 +73,21 @@ class Launch(Protocol):
         """
         ...
 
+    def ratios(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array
+    ) -> array:
+        """Return the sum of g^2 / max(v, floor) of every item, before the step that `run` would take.
+
+        Args:
+            grads: as for `run`, and so are rows, row_of and steps.
+            rows: the numbers of this step.
+            row_of: which row each item takes.
+            steps: the step each item is at.
+            slot: which slot holds v.
+            moments: for each row decay, take, unbias and floor; v = (decay slot + take g^2) unbias.
+        """
+        ...
+
 
 def as_real(x: torch.Tensor) -> torch.Tensor:
     """Return a complex tensor as real numbers with a last dimension of 2, a real one as it is, negations resolved."""

@@ -10,11 +10,14 @@ import warnings
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from pathlib import Path
 
+import torch
+
 ABI = 2
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 MAX_OPERANDS = LOW + 1
 INDEX_FLAT = 1 << MAX_OPERANDS
+DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 
 _FILE = {"win32": "adamas.dll", "darwin": "libadamas.dylib"}.get(sys.platform, "libadamas.so")
 
@@ -87,6 +90,10 @@ def find() -> Path | None:
 
 def _declare(library: ctypes.CDLL) -> None:
     library.adamas_step.argtypes, library.adamas_step.restype = [POINTER(LaunchStruct)], c_int
+    squares, ratios = library.adamas_squares, library.adamas_ratios
+    squares.argtypes = [c_int32, c_int32, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p]
+    ratios.argtypes = [POINTER(LaunchStruct), c_int32, c_void_p, c_void_p, c_void_p]
+    squares.restype = ratios.restype = c_int
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):
         function.argtypes, function.restype = [c_int64, c_void_p, c_void_p], None
     library.adamas_abi.argtypes, library.adamas_abi.restype = [], c_int

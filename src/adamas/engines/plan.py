@@ -6,6 +6,7 @@ moved, one look at every group's hyper-parameters, and one call per launch.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter, is_, itemgetter
@@ -38,6 +39,9 @@ class Plan:
         batches: items that share an engine and a program; together all that have a gradient.
         absent: the parameters without a gradient.
         states: the optimizer's state.
+
+    Attributes:
+        items: the parameters, in the order in which `grads` returns their gradients.
     """
 
     def __init__(
@@ -56,8 +60,8 @@ class Plan:
             states,
         )
         self._structure = list(map(structure, groups))
-        items: list[Item] = list(chain.from_iterable(batch.items for batch in batches))
-        self._owners = [item.owner for item in items]
+        self.items: list[Item] = list(chain.from_iterable(batch.items for batch in batches))
+        self._owners = [item.owner for item in self.items]
         self._looks = Looks([*self._owners, *map(_grad, self._owners)])
         self._addresses = list(map(_Tensor.data_ptr, self._owners))
         self._members = list(_members(groups))
@@ -94,6 +98,10 @@ class Plan:
             end = start + len(batch.items)
             batch.run(grads[start:end], self._groups, inverse_scale)
             start = end
+
+    def updates(self) -> list[tuple[Sequence[Item], array]]:
+        """Return items and the RMS of their last updates, where their groups clip them."""
+        return [(batch.items, batch.update_rms) for batch in self._batches if batch.update_rms is not None]
 
     def _groups_are_same(self) -> bool:
         """Say whether the groups have the same parameters and ask for the same kind of step."""

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import torch
 
 from adamas.engines.launch import Item, as_real
+from adamas.engines.norms import sum_blocks
 from adamas.engines.rows import Around, Rows
 from adamas.rounding import Dice
 from adamas.rules.language import split
@@ -33,6 +34,36 @@ class ReferenceLaunch:
         """Take one step for every item."""
         for item, grad, row, step in zip(self.items, grads, row_of, steps, strict=True):
             step_item(item, as_real(grad), *rows.row(row), int(step))
+
+    def ratios(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array
+    ) -> array:
+        """Return the sum of g^2 / max(v, floor) of every item."""
+        sums = array("d")
+        for item, grad, row in zip(self.items, grads, row_of, strict=True):
+            around, _ = rows.row(row)
+            sums.append(_sum_ratios(item, as_real(grad), around, slot, moments[4 * row : 4 * row + 4]))
+        return sums
+
+
+def _sum_ratios(item: Item, grad: torch.Tensor, around: Around, slot: int, moment: array) -> float:
+    decay, take, unbias, floor = moment
+
+    def ratio(x: torch.Tensor, g: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        g = around.factor * g
+        if around.l2 != 0.0:
+            g = g + around.l2 * x
+        square = g * g
+        mean = (decay * v + take * square) * unbias
+        return torch.where(square == 0, 0.0, square / mean.clamp_min(floor))
+
+    order = list(range(item.param.dim()))
+    if not any(each.format.blockwise for each in item.slots):
+        order.sort(key=lambda d: -item.param.stride(d))  # the weight's memory
+    stored = item.slots[slot]
+    weight = item.rounding.read(item.param, item.low, item.compute)
+    read = (weight, grad, stored.format.read(stored, item.compute))
+    return sum_blocks(ratio, [x.detach().to(item.compute).permute(order).reshape(-1) for x in read])
 
 
 def step_item(item: Item, grad: torch.Tensor, around: Around, scalars: SimpleNamespace, step: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from adamas.rules import Rule
+from adamas.rules.rule import Part
 
 
 class Around(NamedTuple):
@@ -32,16 +33,21 @@ class Rows:
         rule: the batch's rule.
         others: the counters besides ``step``, with their dtypes.
         inverse_scale: what gradients are multiplied with: 1 over the gradient scaler's scale.
+        part: which part of the step's gradients is being taken; None if all of them.
 
     Attributes:
         numbers: row after row, in float64.
         advanced: for each row, the counters besides ``step`` as they are after this step.
+        sources: for each row, the hyper-parameters and counters it was made from.
     """
 
-    def __init__(self, rule: type[Rule], others: dict[str, torch.dtype], inverse_scale: float) -> None:
+    def __init__(
+        self, rule: type[Rule], others: dict[str, torch.dtype], inverse_scale: float, part: Part | None = None
+    ) -> None:
         self.numbers = array("d")
         self.advanced: list[dict[str, float]] = []
-        self._rule, self._others, self._inverse_scale = rule, others, inverse_scale
+        self.sources: list[tuple[SimpleNamespace, tuple[float, ...]]] = []
+        self._rule, self._others, self._inverse_scale, self._part = rule, others, inverse_scale, part
         self._advances = rule.advance is not Rule.advance
         self._known: dict[tuple[int, tuple[float, ...]], int] = {}
         self._names: tuple[str, ...] = ()
@@ -52,9 +58,13 @@ class Rows:
         place = self._known.get(key)
         if place is None:
             place = self._known[key] = len(self._known)
+            self.sources.append((h, counters))
             scalars = self._scalars(h, counters)
             self._names = self._names or tuple(scalars)
-            self.numbers.extend((h.keep, h.l2, h.sign * self._inverse_scale, *scalars.values()))
+            around = Around(h.keep, h.l2, h.sign * self._inverse_scale)
+            if self._part is not None:
+                around, scalars = self._fold(around, scalars, self._part)
+            self.numbers.extend((*around, *scalars.values()))
         return place
 
     @property
@@ -66,6 +76,12 @@ class Rows:
         """Return what is done around the rule and the rule's scalars."""
         keep, l2, factor, *scalars = self.numbers[place * self.width : (place + 1) * self.width]
         return Around(keep, l2, factor), SimpleNamespace(**dict(zip(self._names, scalars, strict=True)))
+
+    def _fold(self, around: Around, scalars: dict[str, float], part: Part) -> tuple[Around, dict[str, float]]:
+        """Return the numbers for one part of the gradient: the weight moves with the last one."""
+        factor, scalars = self._rule.fold(scalars, part)
+        keep = around.keep if part.number == part.of else 1.0
+        return Around(keep, factor * around.l2 / part.of, factor * around.factor), scalars
 
     def _scalars(self, h: SimpleNamespace, counters: tuple[float, ...]) -> dict[str, float]:
         if not self._others:

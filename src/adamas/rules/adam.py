@@ -10,7 +10,7 @@ AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2) is Adam with dec
 from math import sqrt as host_sqrt
 
 from adamas.rules.language import lerp, maximum, sqrt
-from adamas.rules.rule import Rule, Slot
+from adamas.rules.rule import Rule, SecondMoment, Slot
 
 M, V = Slot("exp_avg"), Slot("exp_avg_sq", signed=False)
 
@@ -37,6 +37,24 @@ class Adam(Rule):
         m = lerp(m, g, c.take1)
         v = c.beta2 * v + c.take2 * (g * g)
         return c.step * m / (sqrt(v) * c.unbias + c.eps), m, v
+
+    @staticmethod
+    def second_moment(h, t):
+        return SecondMoment(V.name, h.beta2, 1 / (1 - h.beta2**t))
+
+    @staticmethod
+    def fold(scalars, part):
+        # AdamA (Zhang et al. 2023, arXiv 2305.19982, algorithm 2). m decays in equal shares, so that one lerp takes
+        # each part; its factor makes up for what later shares take from it. v decays with the first part only.
+        share = (1 - scalars["take1"]) ** (1 / part.of)
+        factor = scalars["take1"] / ((1 - share) * share ** (part.of - part.number))
+        return factor, {
+            **scalars,
+            "take1": 1 - share,
+            "beta2": scalars["beta2"] if part.number == 1 else 1.0,
+            "take2": scalars["take2"] / factor**2,
+            "step": scalars["step"] if part.number == part.of else 0.0,
+        }
 
 
 class AMSGrad(Adam):

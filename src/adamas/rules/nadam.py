@@ -4,7 +4,7 @@ g, m, v  as in Adam
 mu_t     beta1 (1 - 0.96^(t momentum_decay) / 2), and its product over all steps so far
 """
 
-from adamas.rules.adam import M, V
+from adamas.rules.adam import Adam, M, V
 from adamas.rules.language import lerp, sqrt
 from adamas.rules.rule import STEP, Counter, Rule
 
@@ -43,6 +43,8 @@ class NAdam(Rule):
             m,
             v,
         )  # two steps, as in torch: the weight is rounded after each
+
+    second_moment = Adam.second_moment
 
 
 def _mu(h, t):

@@ -7,7 +7,7 @@ r_t      variance rectification
 
 from math import sqrt as host_sqrt
 
-from adamas.rules.adam import M, V
+from adamas.rules.adam import Adam, M, V
 from adamas.rules.language import lerp, sqrt
 from adamas.rules.rule import Rule
 
@@ -40,3 +40,5 @@ class RAdam(Rule):
         m = lerp(m, g, c.take1)
         v = c.beta2 * v + c.take2 * (g * g)
         return c.adaptive * m / (sqrt(v) + c.eps) + c.plain * m, m, v
+
+    second_moment = Adam.second_moment

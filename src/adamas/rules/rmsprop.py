@@ -6,7 +6,7 @@ alpha  decay of v and a, memory about 1 / (1 - alpha) steps
 """
 
 from adamas.rules.language import lerp, maximum, sqrt
-from adamas.rules.rule import Rule, Slot
+from adamas.rules.rule import Rule, SecondMoment, Slot
 
 V, A, B = Slot("square_avg", signed=False), Slot("grad_avg"), Slot("momentum_buffer")
 
@@ -25,6 +25,10 @@ class RMSprop(Rule):
     def update(g, v, c):
         v = c.alpha * v + c.beta * (g * g)
         return c.lr * g / (sqrt(v) + c.eps), v
+
+    @staticmethod
+    def second_moment(h, t):
+        return SecondMoment(V.name, h.alpha, 1.0)
 
 
 class RMSpropMomentum(RMSprop):

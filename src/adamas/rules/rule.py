@@ -37,6 +37,32 @@ class Counter(NamedTuple):
     stored: bool = True
 
 
+class SecondMoment(NamedTuple):
+    """A rule's running mean of squared gradients: v <- decay v + (1 - decay) g^2, and unbias v is what it estimates.
+
+    Attributes:
+        slot: the name of the slot that holds v.
+        decay: how much of v is kept in a step.
+        unbias: 1 over the share of v that is not its start at zero.
+    """
+
+    slot: str
+    decay: float
+    unbias: float
+
+
+class Part(NamedTuple):
+    """One of the parts in which the gradient of one step comes.
+
+    Attributes:
+        number: which it is, from 1.
+        of: how many there are.
+    """
+
+    number: int
+    of: int
+
+
 STEP = Counter("step")
 
 
@@ -81,7 +107,7 @@ class Rule:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # Written without decorators in rule files, because there they would be the only noise.
-        for name in ("scalars", "update", "advance"):
+        for name in ("scalars", "update", "advance", "second_moment", "fold"):
             if name in cls.__dict__ and not isinstance(cls.__dict__[name], staticmethod):
                 setattr(cls, name, staticmethod(cls.__dict__[name]))
 
@@ -106,3 +132,20 @@ class Rule:
         They come and go as 0-dim tensors of the dtype they are stored in, so that they round as they will be stored.
         """
         return counters
+
+    @staticmethod
+    def second_moment(h: SimpleNamespace, t: float) -> SecondMoment | None:
+        """Return how the mean of squared gradients goes on at step ``t``; None if the rule keeps none.
+
+        Only clipping by the size of updates asks for it.
+        """
+        return None
+
+    @staticmethod
+    def fold(scalars: dict[str, float], part: Part) -> tuple[float, dict[str, float]]:
+        """Return a factor for the gradient and the scalars with which ``update`` takes one part of a step's gradient.
+
+        After the last part the first moment is what the sum of the parts would have made of it, the second moment
+        holds the sum of their squares, and the weight has moved once. A rule that cannot do that has no ``fold``.
+        """
+        raise NotImplementedError

@@ -19,12 +19,14 @@ class Entry:
         adapter: a key of `contenders.ADAPTERS`, or an import string `package.module:Class`.
         options: keyword arguments on top of the adapter's own.
         group_per_tensor: give every tensor a parameter group (and a learning rate) of its own.
+        clip_grad_norm: call ``torch.nn.utils.clip_grad_norm_`` with this norm before every step.
     """
 
     name: str
     adapter: str
     options: dict[str, Any] = field(default_factory=dict)
     group_per_tensor: bool = False
+    clip_grad_norm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ class Case:
         base: the entry all ratios are over (the first one measured, if this one is missing).
         bar: what has to hold.
         traffic: bytes a parameter that the base has to move in a step, spelled out (see `summary.Traffic`).
+        grad_reads: how often a step cannot avoid reading the gradients.
+        zero_grad: whether ``zero_grad()`` is timed with the step. (It lets go of the gradients; the worker has kept
+            them, and gives them back.)
     """
 
     key: str
@@ -79,6 +84,8 @@ class Case:
     base: str
     bar: Bar
     traffic: str
+    grad_reads: int = 1
+    zero_grad: bool = False
 
 
 def one_large(quick: bool = False) -> list[Shape]:
@@ -183,6 +190,23 @@ P3 = Case(
     traffic="p, g read, p written, 2 bytes each; m, v read and written, 4 bytes each: 22 (torch: 2 each, 14)",
 )
 
+P7 = Case(
+    key="P7",
+    title="AdamW float32, gradients clipped to norm 1, step, zero_grad",
+    shapes=one_large,
+    dtype="float32",
+    entries=(
+        Entry("adamas", "adamas", {"clip_norm": 1.0}),
+        Entry("torch-fused", "torch-fused", clip_grad_norm=1.0),
+        Entry("adamas-unclipped", "adamas"),
+    ),
+    base="adamas",
+    bar=Bar("torch-fused", "adamas", at_least=1.25),
+    traffic="as P1, and g read once more for the norm: 32 (torch: 40, it also reads and writes g to scale it)",
+    grad_reads=2,
+    zero_grad=True,
+)
+
 P9 = Case(
     key="P9",
     title="AdamW float32, ResNet-152's backbone, a group per tensor or one in all",
@@ -199,4 +223,4 @@ P9 = Case(
     traffic=P1.traffic,
 )
 
-CASES: dict[str, Case] = {case.key: case for case in (P1, P2, P3, P9)}
+CASES: dict[str, Case] = {case.key: case for case in (P1, P2, P3, P7, P9)}

@@ -157,6 +157,9 @@ def jobs(run: CaseRun, entries: Sequence[Entry], settings: Settings) -> list[tup
             "shapes": run.shapes,
             "dtype": run.case.dtype,
             "group_per_tensor": entry.group_per_tensor,
+            "clip_grad_norm": entry.clip_grad_norm,
+            "grad_reads": run.case.grad_reads,
+            "zero_grad": run.case.zero_grad,
         }
         made.append((entry.name, job))
     if made:

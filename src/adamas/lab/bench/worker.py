@@ -45,11 +45,33 @@ def contender(job: dict[str, Any]) -> tuple[Kernels, dict[str, Any]]:
     if callable(getattr(optimizer, "train", None)):  # schedulefree steps in its training mode only
         optimizer.train()
     optimizer.step()  # allocates the state
-    return {"step": optimizer.step}, {
-        "traffic": traffic(parameters, optimizer.state),
+    taken = traffic(parameters, optimizer.state)
+    return {"step": timed(job, optimizer, parameters)}, {
+        "traffic": {**taken, "grad": taken["grad"] * job["grad_reads"]},
         "engine": engine(optimizer),
         "version": version(module.partition(".")[0]),
     }
+
+
+def timed(job: dict[str, Any], optimizer: Any, parameters: list[Any]) -> Callable[[], Any]:
+    """Return what is timed: the step, with what the job wants before and after it."""
+    clip, zero = job["clip_grad_norm"], job["zero_grad"]
+    if clip is None and not zero:
+        return optimizer.step
+    from torch.nn.utils import clip_grad_norm_
+
+    grads = [parameter.grad for parameter in parameters]
+
+    def call() -> None:
+        for parameter, grad in zip(parameters, grads, strict=True):
+            parameter.grad = grad
+        if clip is not None:
+            clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        if zero:
+            optimizer.zero_grad()
+
+    return call
 
 
 def memory(job: dict[str, Any]) -> tuple[Kernels, dict[str, Any]]:

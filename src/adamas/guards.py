@@ -1,0 +1,167 @@
+"""Guards between gradients and step: what to do when one is not finite, and how long all of them may be together.
+
+Both need one number, the sum of squares of the gradients, which is read once and never written back: a step that clips
+multiplies by a factor where it reads the gradient anyway. Nothing is looked at when neither guard is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from adamas.engines.launch import Item
+from adamas.engines.norms import Squares, total_norm
+from adamas.engines.plan import Plan
+from adamas.hyperparameters import check_threshold
+from adamas.reports import StepReport
+
+NONFINITE = ("propagate", "skip", "raise")
+_SHOWN = 10  # how many parameters an error names
+
+
+class NonFiniteError(RuntimeError):
+    """Gradients that are not finite, where the optimizer was told to stop at them. Nothing was changed."""
+
+
+class Guards:
+    """The guards of one optimizer; ``optimizer.guards``. They may be changed at any time.
+
+    Args:
+        nonfinite: ``propagate`` steps whatever the gradients are, as torch; ``skip`` takes no step when one of them
+            is infinite or NaN; ``raise`` raises then.
+        max_skips: how many steps in a row may be skipped before `NonFiniteError` is raised; None: any number.
+        clip_norm: the largest norm that all gradients may have together, > 0, in gradient units; longer ones count
+            as if multiplied by clip_norm / (norm + 1e-6), as in ``torch.nn.utils.clip_grad_norm_``. None: any.
+
+    Attributes:
+        skipped: steps skipped so far, for this reason or because a gradient scaler asked for it.
+        last_step: what was seen and done in the last step.
+
+    Raises:
+        ValueError: for a value out of its range.
+
+    Example:
+        >>> import torch, adamas
+        >>> w = torch.nn.Parameter(torch.zeros(2))
+        >>> optimizer = adamas.SGD([w], lr=1.0, clip_norm=1.0)
+        >>> w.grad = torch.tensor([3.0, 4.0])
+        >>> optimizer.step()
+        >>> [round(x, 4) for x in w.tolist()], w.grad.tolist(), optimizer.last_step.norm
+        ([-0.6, -0.8], [3.0, 4.0], 5.0)
+    """
+
+    def __init__(
+        self, nonfinite: str = "propagate", max_skips: int | None = None, clip_norm: float | None = None
+    ) -> None:
+        self.nonfinite, self.max_skips, self.clip_norm = nonfinite, max_skips, clip_norm
+        self.skipped = self._in_a_row = 0
+        self.last_step: StepReport | None = None
+        self._squares: tuple[Plan, Squares] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse a value that no step could use."""
+        if name == "nonfinite" and value not in NONFINITE:
+            raise ValueError(f"unknown nonfinite {value!r}: there are {', '.join(NONFINITE)}")
+        if name == "max_skips" and value is not None and (type(value) is not int or value < 1):
+            raise ValueError(f"max_skips must be None or an integer of at least 1, got {value!r}")
+        if name == "clip_norm":
+            check_threshold(name, value)
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickle and deepcopy keep: not what was prepared for tensors of another process."""
+        return {**self.__dict__, "_squares": None, "last_step": None}
+
+    def step(
+        self,
+        plan: Plan,
+        grads: Sequence[torch.Tensor],
+        groups: list[dict[str, Any]],
+        inverse_scale: float,
+        undo: Callable[[], None],
+    ) -> None:
+        """Let a plan take its step, or not.
+
+        Args:
+            plan: of the step.
+            grads: what ``plan.grads`` returned.
+            groups: the optimizer's parameter groups.
+            inverse_scale: what to multiply the gradients with: 1 over the gradient scaler's scale.
+            undo: called when the step is not taken, before anything is raised.
+
+        Raises:
+            NonFiniteError: if a gradient is not finite, and this one was not to be skipped.
+        """
+        squares, factor = None, 1.0
+        if self.clip_norm is not None or self.nonfinite != "propagate":
+            squares = self._sum(plan, grads)
+            bad = broken(squares, grads) if self.nonfinite != "propagate" else []
+            if bad:
+                undo()
+                why = describe_broken(bad, plan.items, grads)
+                self.skip(groups, why, items=plan.items, squares=squares, inverse_scale=inverse_scale)
+                return
+            factor = self.clip_factor(total_norm(squares, inverse_scale))
+        plan.run(grads, inverse_scale * factor)
+        self._in_a_row = 0
+        self.last_step = StepReport(
+            groups,
+            items=plan.items,
+            squares=squares,
+            inverse_scale=inverse_scale,
+            clip_factor=factor,
+            updates=plan.updates(),
+        )
+
+    def clip_factor(self, norm: float) -> float:
+        """Return what clipping multiplies gradients of this norm with: 1, less, or NaN if the norm is."""
+        factor = 1.0 if self.clip_norm is None else self.clip_norm / (norm + 1e-6)
+        return 1.0 if factor >= 1.0 else factor
+
+    def skip(self, groups: list[dict[str, Any]], why: str, **seen: Any) -> None:
+        """Count a step that is not taken.
+
+        Args:
+            groups: the optimizer's parameter groups.
+            why: what was wrong with the gradients.
+            **seen: what else the report of this step says.
+
+        Raises:
+            NonFiniteError: if it should not have been skipped, or is one too many in a row.
+        """
+        self.last_step = StepReport(groups, skipped=True, **seen)
+        if seen and self.nonfinite == "raise":
+            raise NonFiniteError(f"{why}; nothing was changed. (nonfinite='skip' goes on without such steps)")
+        self.skipped += 1
+        self._in_a_row += 1
+        if self.max_skips is not None and self._in_a_row > self.max_skips:
+            raise NonFiniteError(f"{self._in_a_row} steps in a row were skipped, max_skips is {self.max_skips}: {why}")
+
+    def _sum(self, plan: Plan, grads: Sequence[torch.Tensor]) -> array:
+        """Return the gradients' sums of squares; what they need is prepared once for each plan."""
+        if self._squares is None or self._squares[0] is not plan:
+            self._squares = (plan, Squares(grads))
+        return self._squares[1].of(grads)
+
+
+def broken(squares: Sequence[float], grads: Sequence[torch.Tensor]) -> list[int]:
+    """Return the places of the gradients that have an infinity or a NaN."""
+    suspects = [place for place, each in enumerate(squares) if not math.isfinite(each)]
+    # Squares of float64 can overflow where the number itself does not.
+    return [i for i in suspects if grads[i].dtype.to_real() != torch.float64 or not grads[i].isfinite().all()]
+
+
+def describe_broken(places: Sequence[int], items: Sequence[Item], grads: Sequence[torch.Tensor]) -> str:
+    """Return which parameters have a gradient that is not finite, and what is in it."""
+    lines = []
+    for place in places[:_SHOWN]:
+        grad = grads[place].detach()
+        nans = int(grad.isnan().sum())
+        infinities = grad.numel() - int(grad.isfinite().sum()) - nans
+        lines.append(f"{items[place].name} ({nans} NaN and {infinities} infinite of {grad.numel()})")
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return f"the gradient is not finite of {', '.join(lines)}{more}"

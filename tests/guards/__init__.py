@@ -1,0 +1,1 @@
+"""Guards: non-finite gradients, clipping by norm, clipping by the size of updates."""

@@ -1,0 +1,1 @@
+"""The memory report, against what is really allocated."""

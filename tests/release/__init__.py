@@ -1,0 +1,1 @@
+"""Gradient release: the plain step's numbers, without all gradients at once."""
