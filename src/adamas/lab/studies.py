@@ -25,7 +25,7 @@ from adamas.lab import spaces
 from adamas.lab.errors import LabError, first_line
 from adamas.lab.spaces import Dimension
 from adamas.lab.spec import Value
-from adamas.lab.train import stream_seed
+from adamas.lab.streams import stream_seed
 
 _OWNER = "owner"
 _START_SHARE = 3
