@@ -113,10 +113,13 @@ def test_killed_twice_in_the_middle_of_a_run_it_goes_on_to_the_same_bits(tmp_pat
         try:
             # A checkpoint that is further than the last process came shows that this one has gone on from it.
             wait_for(lambda: checkpointed(tmp_path) > steps[-1])
-            os.kill(workers_of(process.pid)[0] if victim == "worker" else process.pid, signal.SIGKILL)
+            [worker] = workers_of(process.pid)
+            os.kill(worker if victim == "worker" else process.pid, signal.SIGKILL)
             _, stderr = process.communicate(timeout=60)
         finally:
             process.kill()
+        # Whichever was killed, the other leaves.
+        assert wait_for(lambda gone=worker: not Path(f"/proc/{gone}").is_dir())
         assert not list(tmp_path.glob("*.json"))
         assert "Traceback" not in stderr
         if victim == "worker":
