@@ -31,6 +31,8 @@ def adamas(*words):
         (["compare", "mlp", "--optimizers", "torch.nn:Linear"], ["torch.nn:Linear", "no torch.optim.Optimizer"]),
         (["compare", "mlp", "--optimizers", "torch.optim:AdamW?esp=1"], ["no hyper-parameter 'esp'", "'eps'"]),
         (["run", "cmn"], ["'cmn'", "did you mean 'cnn'"]),
+        (["run", "json:JSONDecoder"], ["'json:JSONDecoder' is no workload", "batch_size, data,", "Classification"]),
+        (["run", "os:getcwd"], ["'os:getcwd' is no class"]),
         (["run", "mlp", "--set", "beta"], ["'beta'", "key=value"]),
         (["run", "mlp", "--set", "bets=0.9,0.99"], ["no hyper-parameter 'bets'", "did you mean 'betas'"]),
         (["run", "mlp", "--set", "eps=-1"], ["does not take", "eps=-1", "change the value"]),
