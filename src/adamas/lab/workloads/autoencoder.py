@@ -39,7 +39,7 @@ class Denoising(Base):
     steps = 1500
     eval_every = 50
     # Printed by `adamas calibrate autoencoder`.
-    target = 0.0125
+    target = 0.0164
     # Printed by `adamas tune autoencoder --budget 9 --seeds 1`.
     learning_rates: ClassVar[dict[str, float]] = {
         "sgd": 30,
