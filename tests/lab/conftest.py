@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 
 from adamas.lab.compare import spec
 from adamas.lab.environment import environment
+from adamas.lab.pool import Pool
 from adamas.lab.results import Run
 from adamas.lab.train import train
 
@@ -30,3 +32,15 @@ def make_runs():
         return [Run(spec=each, result=train(each), environment=environment()) for each in specs]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _started():
+    with Pool(workers=1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def one_worker(_started, monkeypatch):
+    """Commands train with one process that is there already: to start one costs seconds, and is tested elsewhere."""
+    monkeypatch.setattr("adamas.lab.trainer.Pool", lambda workers: nullcontext(_started))

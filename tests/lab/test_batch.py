@@ -77,9 +77,10 @@ def test_noise_scales_come_at_the_wanted_steps():
     assert [each.step for each in noise_scales(wanted, shares=(0.25, 0.5, 1.0))] == [3, 6, 12]
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_larger_batches_take_fewer_steps_but_in_the_end_more_examples(tmp_path):
     question = Question("lab_workloads:Scaled", (8, 32, 512), trials=3, seeds=1)
-    with Trainer(workers=1) as trainer:
+    with Trainer() as trainer:
         small, middle, large = outcomes(question, "sgd", RunStore(tmp_path), trainer)
     assert large.steps.median < middle.steps.median < small.steps.median < math.inf
     assert small.steps.median > 2 * middle.steps.median

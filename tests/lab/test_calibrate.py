@@ -45,7 +45,7 @@ def test_the_chosen_target_tells_all_of_them_apart(runs):
 
 
 def test_the_best_optimizer_is_at_the_target_by_the_share_it_was_taken_from(runs):
-    """Two digits, but rounded up: rounded down, it would come later, and at the end of a run never."""
+    """Three digits, but rounded up: rounded down, it would come later, and at the end of a run never."""
     for candidate in candidates(runs):
         best = runs["a"][1]  # of three seeds in order of speed, the median
         by = candidate.share * best.spec.steps

@@ -31,6 +31,8 @@ def adamas(*words):
         (["compare", "mlp", "--optimizers", "torch.nn:Linear"], ["torch.nn:Linear", "no torch.optim.Optimizer"]),
         (["compare", "mlp", "--optimizers", "torch.optim:AdamW?esp=1"], ["no hyper-parameter 'esp'", "'eps'"]),
         (["run", "cmn"], ["'cmn'", "did you mean 'cnn'"]),
+        (["run", "json:JSONDecoder"], ["'json:JSONDecoder' is no workload", "batch_size, data,", "Classification"]),
+        (["run", "os:getcwd"], ["'os:getcwd' is no class"]),
         (["run", "mlp", "--set", "beta"], ["'beta'", "key=value"]),
         (["run", "mlp", "--set", "bets=0.9,0.99"], ["no hyper-parameter 'bets'", "did you mean 'betas'"]),
         (["run", "mlp", "--set", "eps=-1"], ["does not take", "eps=-1", "change the value"]),
@@ -72,6 +74,7 @@ def test_help_has_examples(command):
     assert "Examples" in result.stdout
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_run_keeps_what_was_asked_for_and_report_shows_it(tmp_path):
     words = ["run", TINY, "--optimizer", "adam", "--lr", "0.02", "--set", "betas=0.8,0.99", "--seed", "5"]
     words += ["--steps", "20", "--batch-size", "16", "--runs-dir", tmp_path]
@@ -89,6 +92,7 @@ def test_run_keeps_what_was_asked_for_and_report_shows_it(tmp_path):
     assert run.spec.run_id in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_a_diverged_run_is_said_to_be_one(tmp_path):
     result = adamas("run", TINY, "--optimizer", "sgd", "--lr", "1e38", "--runs-dir", tmp_path)
     assert result.exit_code == 1
@@ -96,10 +100,11 @@ def test_a_diverged_run_is_said_to_be_one(tmp_path):
     assert "smaller --lr" in result.stderr
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_compare_sets_another_packages_optimizer_beside_ours(tmp_path):
     """The same rule at the same rate takes the same steps, whoever wrote it."""
     words = ["compare", f"{TINY},lab_workloads:Plain", "--optimizers", "adam,torch.optim:Adam?lr=0.003,sgd"]
-    words += ["--seeds", "1", "--workers", "1", "--runs-dir", tmp_path, "-o", tmp_path / "report.html"]
+    words += ["--seeds", "1", "--runs-dir", tmp_path, "-o", tmp_path / "report.html"]
     result = adamas(*words)
     assert result.exit_code == 0, result.output
     for said in ("Verdicts", "Adam reaches the target in fewer steps than SGD", "within a factor", "torch Adam"):
@@ -114,8 +119,9 @@ def test_compare_sets_another_packages_optimizer_beside_ours(tmp_path):
     assert {run.spec.peer.split()[0] for run in runs if run.spec.peer} == {"torch"}
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_tune_searches_two_hyperparameters_from_ten_trials_on(tmp_path):
-    words = ["tune", TINY, "--optimizers", "adam", "--budget", "10", "--seeds", "1", "--workers", "1"]
+    words = ["tune", TINY, "--optimizers", "adam", "--budget", "10", "--seeds", "1"]
     result = adamas(*words, "--runs-dir", tmp_path)
     assert result.exit_code == 0, result.output
     runs = RunStore(tmp_path).all()
@@ -126,8 +132,9 @@ def test_tune_searches_two_hyperparameters_from_ten_trials_on(tmp_path):
     assert "k=10" in result.stdout
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_calibrate_prints_a_target_that_runs_reach(tmp_path):
-    words = ["calibrate", "lab_workloads:Scaled", "--optimizers", "sgd,adam", "--seeds", "2", "--workers", "1"]
+    words = ["calibrate", "lab_workloads:Scaled", "--optimizers", "sgd,adam", "--seeds", "2"]
     result = adamas(*words, "--runs-dir", tmp_path)
     assert result.exit_code == 0, result.output
     target = float(re.findall(r"target = (\S+)", result.stdout)[0])
@@ -137,9 +144,10 @@ def test_calibrate_prints_a_target_that_runs_reach(tmp_path):
     assert all(run.result.points[0].train_loss > target for run in runs)
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_batch_prints_a_row_for_every_size_and_the_noise_scale(tmp_path):
     words = ["batch", "lab_workloads:Plain", "--sizes", "32,16", "--optimizers", "sgd", "--trials", "3"]
-    result = adamas(*words, "--workers", "1", "--runs-dir", tmp_path)
+    result = adamas(*words, "--runs-dir", tmp_path)
     assert result.exit_code == 0, result.output
     assert result.stdout.index("\n   16") < result.stdout.index("\n   32")
     assert "gradient noise scale" in result.stdout

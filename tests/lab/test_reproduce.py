@@ -302,21 +302,12 @@ def test_an_unknown_figure_is_one_clear_line():
         reproduce.load("fig1aa")
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_reproduce_writes_the_same_evidence_twice(tmp_path, monkeypatch):
     monkeypatch.setattr("adamas.lab.commands.reproduce.load", lambda name: a_figure(search_seeds=1))
 
     def made(out, *more):
-        words = [
-            "reproduce",
-            "fig1a",
-            "--out",
-            tmp_path / out,
-            "--runs-dir",
-            tmp_path / "runs",
-            "--workers",
-            "1",
-            *more,
-        ]
+        words = ["reproduce", "fig1a", "--out", tmp_path / out, "--runs-dir", tmp_path / "runs", *more]
         result = CliRunner().invoke(app, [str(word) for word in words])
         assert result.exit_code == 0, result.output
         assert "Adam is ahead of SGD" in result.stdout.replace("\n", " ").replace("  ", " ")

@@ -28,11 +28,11 @@ def bits(result):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_run_stopped_at_any_step_goes_on_to_the_same_bits(tmp_path, name):
-    """Also between two evaluations, within an epoch and beyond the first: 100 steps are more than two of them."""
+    """Between two evaluations and at one, in the first epoch of 44 steps, the second and the third."""
     wanted = spec(TINY, name, seed=3).model_copy(update={"steps": 100, "eval_every": 10})
     expected = bits(train(wanted))
     path = tmp_path / "run.checkpoint"
-    for at in (1, 10, 47, 95):
+    for at in (1, 50, 95):
         asked = iter(range(100))
         with pytest.raises(Stopped):
             train(wanted, lambda asked=asked, steps=at: next(asked) + 1 >= steps, checkpoint=path)
@@ -84,7 +84,7 @@ def command(*words):
     )
 
 
-def wait_for(find, seconds=60):
+def wait_for(find, seconds=180):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := find():
@@ -113,10 +113,13 @@ def test_killed_twice_in_the_middle_of_a_run_it_goes_on_to_the_same_bits(tmp_pat
         try:
             # A checkpoint that is further than the last process came shows that this one has gone on from it.
             wait_for(lambda: checkpointed(tmp_path) > steps[-1])
-            os.kill(workers_of(process.pid)[0] if victim == "worker" else process.pid, signal.SIGKILL)
+            [worker] = workers_of(process.pid)
+            os.kill(worker if victim == "worker" else process.pid, signal.SIGKILL)
             _, stderr = process.communicate(timeout=60)
         finally:
             process.kill()
+        # Whichever was killed, the other leaves.
+        assert wait_for(lambda gone=worker: not Path(f"/proc/{gone}").is_dir())
         assert not list(tmp_path.glob("*.json"))
         assert "Traceback" not in stderr
         if victim == "worker":

@@ -89,7 +89,13 @@ def test_the_first_trial_is_the_optimizers_own_setting(tmp_path, opened):
     assert (number, keywords) == (0, {"lr": 0.003, "betas": (0.9, 0.999)})
 
 
-@pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/lab", "postgresql://127.0.0.1:none/lab", "nonsense"])
+@pytest.mark.parametrize("url", ["sqlite:///studies.db", "mysql://u@h/db", "nonsense"])
+def test_a_storage_of_another_kind(tmp_path, opened, url):
+    with pytest.raises(LabError, match="is no PostgreSQL database"):
+        opened(url, tmp_path)
+
+
+@pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/lab", "postgresql://127.0.0.1:none/lab"])
 def test_a_storage_that_can_not_be_reached(tmp_path, opened, url):
     with pytest.raises(LabError, match="can't reach the study storage"):
         opened(url, tmp_path)

@@ -10,7 +10,8 @@ from adamas.lab import optimizers, workloads
 from adamas.lab.compare import spec
 from adamas.lab.data import digits
 from adamas.lab.errors import LabError
-from adamas.lab.train import Stopped, batches, initialized_model, stream_seed, train
+from adamas.lab.streams import batches, initialized_model, stream_seed
+from adamas.lab.train import Stopped, train
 
 TINY = "lab_workloads:Tiny"
 

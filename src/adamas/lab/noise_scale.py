@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from adamas.lab.data import Batch
-from adamas.lab.train import Training, stream_seed
+from adamas.lab.streams import stream_seed
+from adamas.lab.train import Training
 
 _DRAWS = 64
 

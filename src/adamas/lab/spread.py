@@ -28,7 +28,8 @@ from adamas.lab.leaving import leave_with_parent
 from adamas.lab.pictures import Picture
 from adamas.lab.results import Point, Result
 from adamas.lab.spec import RunSpec
-from adamas.lab.train import Stopped, Training, finish, reproducible, stream_seed
+from adamas.lab.streams import reproducible, stream_seed
+from adamas.lab.train import Stopped, Training, finish
 
 try:
     from lightning_fabric import Fabric

@@ -25,9 +25,10 @@ from adamas.lab import spaces
 from adamas.lab.errors import LabError, first_line
 from adamas.lab.spaces import Dimension
 from adamas.lab.spec import Value
-from adamas.lab.train import stream_seed
+from adamas.lab.streams import stream_seed
 
 _OWNER = "owner"
+_SCHEME = "postgresql://"
 _START_SHARE = 3
 """One in so many trials, but at least five, belongs to the quasi-random start."""
 
@@ -45,8 +46,13 @@ def storage(url: str | None, folder: Path) -> Iterator[BaseStorage]:
     """Opens where studies are kept: a journal file in the folder, or the database of a URL.
 
     Raises:
-        LabError: the database can't be reached, or its driver is missing.
+        LabError: the database can't be reached, its driver is missing, or it is another kind of database (SQLite
+            locks when several workers write).
     """
+    if url is not None and not url.startswith(_SCHEME):
+        raise LabError(
+            f"--storage {url!r} is no PostgreSQL database", f"give {_SCHEME}USER:PASSWORD@HOST:PORT/DATABASE"
+        )
     if url is None:
         yield JournalStorage(JournalFileBackend(str(folder / "studies.journal")))
         return
@@ -61,7 +67,7 @@ def storage(url: str | None, folder: Path) -> Iterator[BaseStorage]:
 def _database(url: str) -> RDBStorage:
     try:
         # psycopg 3 brings its own libpq; SQLAlchemy would look for psycopg2 under this name.
-        return RDBStorage(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        return RDBStorage(url.replace(_SCHEME, "postgresql+psycopg://", 1))
     except ImportError as error:
         raise LabError(f"the storage needs a driver ({first_line(error)})", "pip install 'adamas[cluster]'") from error
     except Exception as error:

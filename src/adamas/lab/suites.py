@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from adamas.lab.errors import LabError
 
 SUITES: Mapping[str, tuple[str, ...]] = {
-    "quick": ("mlp", "cnn"),
+    "quick": ("logreg", "bow", "embed", "mlp", "cnn"),
 }
 
 

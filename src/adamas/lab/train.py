@@ -3,10 +3,8 @@
 The same spec gives the same bits of every metric, in any process, whatever ran before it.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -20,11 +18,11 @@ from torch.optim import Optimizer
 from adamas.lab import optimizers, workloads
 from adamas.lab.checkpoint import Checkpoint
 from adamas.lab.data import Batch, Data
-from adamas.lab.errors import LabError
 from adamas.lab.internals import Recorder, weights
 from adamas.lab.pictures import Picture
 from adamas.lab.results import Point, Result
 from adamas.lab.spec import RunSpec
+from adamas.lab.streams import batches, initialized_model, reproducible, stream_seed
 from adamas.lab.workloads import Workload
 
 
@@ -53,52 +51,6 @@ class Clock:
         )
 
 
-def stream_seed(seed: int, stream: str) -> int:
-    """Derives the seed of one random stream, so that no two streams or paired seeds share numbers.
-
-    Example:
-        >>> stream_seed(0, "batches") == stream_seed(0, "initialization")
-        False
-    """
-    return int.from_bytes(hashlib.sha256(f"{stream}:{seed}".encode()).digest()[:7], "big")
-
-
-def initialized_model(workload: Workload, seed: int) -> nn.Module:
-    """The workload's model with the initial weights of that paired seed, the same for every optimizer."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(seed, "initialization"))
-        return workload.model()
-
-
-def batches(data: Batch, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
-    """Endless shuffled batches, the same for every optimizer; a short last batch of an epoch is left out.
-
-    Args:
-        data: tensors that share their first axis.
-        batch_size: examples per batch.
-        seed: number of the paired seed.
-        skip: batches to leave out at the beginning, without taking them from the data.
-
-    Example:
-        >>> stream = batches((torch.arange(5),), batch_size=2, seed=0)
-        >>> [len(next(stream)[0]) for _ in range(4)]
-        [2, 2, 2, 2]
-    """
-    count = len(data[0])
-    if batch_size > count:
-        raise LabError(f"a batch of {batch_size} is larger than the {count} training examples", "make it smaller")
-    generator = torch.Generator().manual_seed(stream_seed(seed, "batches"))
-    epochs, batch = divmod(skip, count // batch_size)
-    for _ in range(epochs):
-        torch.randperm(count, generator=generator)
-    while True:
-        order = torch.randperm(count, generator=generator)
-        first, batch = batch * batch_size, 0
-        for start in range(first, count - batch_size + 1, batch_size):
-            chosen = order[start : start + batch_size]
-            yield tuple(tensor[chosen] for tensor in data)
-
-
 def state_bytes(optimizer: Optimizer) -> int:
     """Bytes in all tensors of `optimizer.state`, each counted once.
 
@@ -124,18 +76,6 @@ def state_bytes(optimizer: Optimizer) -> int:
 
     collect(optimizer.state)
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-
-@contextmanager
-def reproducible() -> Iterator[None]:
-    """One thread, as sums over several round differently; and the caller's random stream left as it was."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _evaluate(workload: Workload, model: nn.Module, data: Data) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from torch import nn
 from adamas.lab import workloads
 from adamas.lab.compare import spec
 from adamas.lab.data import digits
-from adamas.lab.train import initialized_model, train
+from adamas.lab.streams import initialized_model
+from adamas.lab.train import train
 from adamas.lab.workloads import dbn
 from adamas.lab.workloads.bow import BagOfWords
 from adamas.lab.workloads.corpora import features

@@ -8,7 +8,8 @@ from threadpoolctl import threadpool_limits
 
 from adamas.lab import workloads
 from adamas.lab.compare import spec
-from adamas.lab.train import initialized_model, train
+from adamas.lab.streams import initialized_model
+from adamas.lab.train import train
 from adamas.lab.workloads import autoencoder
 from adamas.lab.workloads.boltzmann import RBM
 
@@ -180,13 +181,13 @@ def test_sgd_trains_as_well_as_sklearns_machine():
 
 
 def test_adams_verdict_depends_on_the_chains():
-    """Each optimizer at its best rate of a grid, over the same 10 epochs.
+    """Each optimizer at its best rate of a grid, chosen on three other seeds, over the same 10 epochs.
 
     From the data Adam is ahead of SGD. With persistent chains it is behind: its steps are too large for the
     chains to follow.
     """
     assert min(likelihoods("cd1", "adam", 0.05, seeds=2)) > max(likelihoods("cd1", "sgd", 1.0, seeds=2))
-    assert max(likelihoods("pcd", "adam", 0.05, seeds=2)) < min(likelihoods("pcd", "sgd", 1.0, seeds=2))
+    assert max(likelihoods("pcd", "adam", 0.02, seeds=2)) < min(likelihoods("pcd", "sgd", 1.0, seeds=2))
 
 
 def test_a_machine_tells_images_from_shuffled_ones():

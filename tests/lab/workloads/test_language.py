@@ -1,6 +1,9 @@
 """Language models; those that need the lab's own encoder share one that is trained briefly."""
 
+import contextlib
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -13,7 +16,8 @@ from adamas.lab.compare import spec
 from adamas.lab.data import places
 from adamas.lab.data.texts import docstrings
 from adamas.lab.errors import LabError
-from adamas.lab.train import initialized_model, train
+from adamas.lab.streams import initialized_model
+from adamas.lab.train import train
 from adamas.lab.workloads import backbone, finetune
 from adamas.lab.workloads.adapters import Adapted
 from adamas.lab.workloads.chargpt import CharGPT, characters
@@ -145,7 +149,7 @@ def test_an_encoder_is_trained_once_and_the_same_every_time(pretrained, monkeypa
     monkeypatch.setenv("ADAMAS_DATA", str(tmp_path))
     torch.manual_seed(5)
     first = backbone.own(2)[0].state_dict()
-    [kept] = (tmp_path / "backbones").iterdir()
+    [kept] = (tmp_path / "backbones").glob("*.pt")
     stamp = kept.stat().st_mtime_ns
     again = backbone.own(2)[0].state_dict()
     assert kept.stat().st_mtime_ns == stamp
@@ -153,6 +157,25 @@ def test_an_encoder_is_trained_once_and_the_same_every_time(pretrained, monkeypa
     torch.manual_seed(6)
     anew = backbone.own(2)[0].state_dict()
     assert all(torch.equal(first[name], again[name]) and torch.equal(first[name], anew[name]) for name in first)
+
+
+def test_of_workers_that_want_an_encoder_at_once_one_trains_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADAMAS_DATA", str(tmp_path))
+    weights = BertForMaskedLM(bert_config()).state_dict()
+    trainings, together = [], threading.Barrier(2)
+
+    def slow(steps):
+        trainings.append(steps)
+        # A second worker that trains too comes here within that time.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(timeout=0.5)
+        return weights
+
+    monkeypatch.setattr(backbone, "_pretrained", slow)
+    with ThreadPoolExecutor(2) as workers:
+        found = [model.state_dict() for model, _ in workers.map(backbone.own, (2, 2))]
+    assert trainings == [2]
+    assert all(torch.equal(each[name], weights[f"bert.{name}"]) for each in found for name in each)
 
 
 @pytest.mark.parametrize("method", finetune.METHODS)
@@ -178,6 +201,18 @@ def test_fine_tuning_changes_what_it_may_and_no_other_bit(own, monkeypatch, meth
     assert result.points[-1].train_loss < -(shares * shares.log()).sum().item() - 0.08
     # Two moments of float32 for every trained parameter, and for no frozen one.
     assert result.state_bytes == pytest.approx(8 * result.parameters, rel=0.02)
+
+
+def test_the_control_is_the_same_network_with_none_of_the_pretrained_weights(own):
+    tuned, control = (initialized_model(workloads.load(f"finetune@{name}"), seed=0) for name in ("full", "scratch"))
+    theirs, ours = tuned.state_dict(), control.state_dict()
+    assert {name: value.shape for name, value in theirs.items()} == {name: value.shape for name, value in ours.items()}
+    drawn = [name for name, value in ours.items() if value.unique().numel() > 1 and name.startswith("encoder.")]
+    assert len(drawn) == 3 + 2 * 6  # Embeddings, and the six matrices of each layer.
+    assert not any(torch.equal(theirs[name], ours[name]) for name in drawn)
+    assert all(parameter.requires_grad for parameter in control.parameters())
+    other = initialized_model(workloads.load("finetune@scratch"), seed=1).state_dict()
+    assert not torch.equal(other[drawn[0]], ours[drawn[0]])
 
 
 def test_new_layers_change_nothing_before_they_are_trained(own):

@@ -15,7 +15,8 @@ from adamas.lab.environment import environment
 from adamas.lab.errors import LabError
 from adamas.lab.pictures import Picture, images, series
 from adamas.lab.results import Run, RunStore
-from adamas.lab.train import initialized_model, train
+from adamas.lab.streams import initialized_model
+from adamas.lab.train import train
 
 HERE = "protocol_workloads"
 

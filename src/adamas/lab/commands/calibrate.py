@@ -30,7 +30,8 @@ def calibrate(
     Every optimizer trains at its tuned learning rate. A candidate is what the best of
     them has reached by some share of the budget, median over seeds; its discrimination
     index is the share of pairs of optimizers whose steps to it differ by more than
-    their seeds do. The candidate with the highest index is the target.
+    their seeds do. The candidate with the highest index is the target; the one that the
+    workload has now is a candidate, too.
 
     [bold]Examples[/]
 
@@ -49,13 +50,14 @@ def calibrate(
     found = candidates(by_name)
     if not found:
         raise LabError("no run has a finite loss", "tune the learning rates first: adamas tune")
-    best = choose(found)
+    now = judge(by_name, chosen.target)
+    best = choose([*found, now])
     table = tables.plain(f"{chosen.title}: targets, and how well they tell {len(names)} optimizers apart")
     for header in ("train loss", "by share of budget", "discrimination", "reached by"):
         table.add_column(header, justify="right")
     for each in found:
         table.add_row(*_cells(each, f"{each.share:.0%}", len(names)), style="bold green" if each is best else "")
-    table.add_row(*_cells(judge(by_name, chosen.target), "now", len(names)), style="dim")
+    table.add_row(*_cells(now, "now", len(names)), style="bold green" if now is best else "dim")
     Console().print(table)
     Console().print(f"target = {best.target:g}  # discrimination index {best.index:.2f}", highlight=False)
 

@@ -24,8 +24,8 @@ NOTES = (
     "greatest seed. With a given seed, every optimizer has the same initial weights, the same batches in the same "
     "order and the same dropout.",
     "Train loss is the mean over the training set, or a fixed part of it, in evaluation mode. The target is a loss, "
-    "because on easy data accuracy tells no optimizers apart; the lab's own targets are calibrated so that half of "
-    "the tuned optimizers are there by half of the budget.",
+    "because on easy data accuracy tells no optimizers apart; of several, the lab's own targets are those that "
+    "tell the most pairs of tuned optimizers apart, on other seeds.",
     "The target is reached at the first evaluation at or under it that is followed by another such; for good is the "
     "step after which the loss never rises above it again. What was not reached is ∞, and counts as such in medians.",
     "A claim holds if the slowest seed of the one is ahead of the fastest seed of the other, and does not hold if "

@@ -19,6 +19,9 @@ _OTHERS = ("#5b6ee1", "#b0508e", "#4f8a5b", "#a8703a")
 SERIES = ("#cf4a42", "#2f7fc1", "#c98a1b", "#2f9e77", "#8a5cc2", "#1c98a6", "#d9719a", "#708f2c", "#9b6a3f", "#7b8494")
 """Colours for whatever is no optimizer, in the order in which they are to be used."""
 
+PICTURES = ("#4a5bd0", "#9aa5e8", *SERIES[2:])
+"""The same for pictures of a model, which stand beside charts of optimizers: the first are no optimizer's."""
+
 # Without weight decay to speak of AdamW lies on top of Adam; dashes let both be seen.
 _DASHES = {"adamw": "dash", "amsgrad": "dot", "nesterov": "dash"}
 

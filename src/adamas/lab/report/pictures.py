@@ -8,7 +8,7 @@ from plotly import graph_objects
 from adamas.lab.pictures import Picture
 from adamas.lab.report.charts import plain
 from adamas.lab.report.page import Chart, Gallery, Strip, Words
-from adamas.lab.report.palette import SERIES
+from adamas.lab.report.palette import PICTURES
 
 Rows = Sequence[Sequence[float]]
 
@@ -71,7 +71,7 @@ def _series(picture: Picture) -> graph_objects.Figure:
     figure = graph_objects.Figure()
     columns = _names(picture.columns, max(map(len, rows)))
     for at, (name, row) in enumerate(zip(_names(picture.rows, len(rows)), rows, strict=True)):
-        colour = SERIES[at % len(SERIES)]
+        colour = PICTURES[at % len(PICTURES)]
         common = {"x": columns[: len(row)], "y": list(row), "name": name}
         if picture.kind == "bars":
             figure.add_bar(**common, marker={"color": colour})

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Protocol
 
 from torch import Tensor, nn
+from typing_extensions import get_protocol_members
 
 from adamas.lab.data import Batch, Data
 from adamas.lab.errors import LabError, first_line
@@ -134,6 +135,8 @@ def _workload_class(name: str) -> type:
     except (ImportError, AttributeError) as error:
         remedy = "check the spelling and that Python finds the module from this folder"
         raise LabError(f"workload {name!r} can't be loaded ({first_line(error)})", remedy) from error
+    if not isinstance(found, type):
+        raise LabError(f"workload {name!r} is no class", "name one with the members of adamas.lab.workloads.Workload")
     if issubclass(found, Base):
         return found
     return type(found.__name__, (found, Base), {"__module__": found.__module__})
@@ -146,7 +149,7 @@ def load(name: str) -> Workload:
         name: a key of `WORKLOADS`, or `package.module:Class` for one of your own; `@variant` may follow.
 
     Raises:
-        LabError: there is no such workload or variant, or its module can't be imported.
+        LabError: there is no such workload or variant, its module can't be imported, or it lacks a member.
 
     Example:
         >>> load("mlp").metric_name
@@ -155,7 +158,13 @@ def load(name: str) -> Workload:
     base, _, variant = name.partition("@")
     found = _workload_class(base)
     # A class without variants need not take an argument.
-    return found(checked_variant(found, variant)) if variant or found.variants else found()
+    made = found(checked_variant(found, variant)) if variant or found.variants else found()
+    if missing := sorted(member for member in get_protocol_members(Workload) if not hasattr(made, member)):
+        raise LabError(
+            f"{name!r} is no workload: it has no {', '.join(missing)}",
+            "give the class what adamas.lab.workloads.Workload lists, or derive it from Classification",
+        )
+    return made
 
 
 def digest(name: str) -> str:

@@ -4,35 +4,45 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
+from filelock import FileLock
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertForMaskedLM, BertModel
 
 import adamas
 from adamas.lab import workloads
 from adamas.lab.data import places
 from adamas.lab.results import writable_folder
-from adamas.lab.train import batches, initialized_model, reproducible
+from adamas.lab.streams import batches, initialized_model, reproducible
 from adamas.lab.workloads.mlm import bert_config
 from adamas.lab.workloads.tokens import tokenizer
+
+if TYPE_CHECKING:
+    # Seconds, which a command that only lists workloads should not pay: functions import it.
+    from transformers import BertModel
 
 PRETRAINING_STEPS = 1000
 """Steps of the lab's own encoder, a minute or two; it is kept in the cache of the data sets."""
 
 
-def own(steps: int | None = None) -> tuple[BertModel, Tokenizer]:
+def own(steps: int | None = None) -> "tuple[BertModel, Tokenizer]":
     """The encoder of `mlm`, pretrained with AdamW: from the cache, or now.
 
     Args:
         steps: training steps; `PRETRAINING_STEPS` by default.
     """
+    from transformers import BertForMaskedLM
+
     steps = PRETRAINING_STEPS if steps is None else steps
     path = kept_at(steps)
     model = BertForMaskedLM(bert_config())
     if not path.exists():
-        _keep(_pretrained(steps), path)
+        folder = writable_folder(path.parent, "the environment variable ADAMAS_DATA")
+        # Of several workers that want it, one trains it and the others wait; a killed one leaves the lock open.
+        with FileLock(folder / f"{path.name}.lock"):
+            if not path.exists():
+                _keep(_pretrained(steps), path)
     model.load_state_dict(torch.load(path, weights_only=True))
     return model.bert, tokenizer("pydoc")
 
@@ -63,18 +73,20 @@ def _pretrained(steps: int) -> dict[str, torch.Tensor]:
 
 
 def _keep(weights: dict[str, torch.Tensor], path: Path) -> None:
-    folder = writable_folder(path.parent, "the environment variable ADAMAS_DATA")
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as draft:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as draft:
         torch.save(weights, draft)
     os.replace(draft.name, path)
 
 
-def minilm() -> tuple[BertModel, Tokenizer]:
+def minilm() -> "tuple[BertModel, Tokenizer]":
     """all-MiniLM-L6-v2, from files alone.
 
     Raises:
         LabError: it is not here.
     """
+    from safetensors.torch import load_file
+    from transformers import BertConfig, BertModel
+
     folder = places.files("minilm")[0].parent
     made = Tokenizer.from_file(str(folder / "tokenizer.json"))
     made.no_padding()

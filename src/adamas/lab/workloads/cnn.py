@@ -32,8 +32,9 @@ class DigitsCNN(Classification):
     steps = 600
     eval_every = 20
 
-    # Both printed by `adamas tune cnn`.
+    # Printed by `adamas calibrate cnn`.
     target = 0.0077
+    # Printed by `adamas tune cnn`.
     learning_rates: ClassVar[dict[str, float]] = {
         "sgd": 0.24,
         "momentum": 0.13,

@@ -1,5 +1,7 @@
 """Word embeddings, averaged over a text and classified: the rows of a large table, few of them used at a time."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from adamas.lab.data import Data
@@ -37,7 +39,23 @@ class Embeddings(Classification):
     batch_size = 64
     steps = 600
     eval_every = 30
+    # Printed by `adamas calibrate embed`.
     target = 0.05
+    # Printed by `adamas tune embed --budget 9 --seeds 1`.
+    learning_rates: ClassVar[dict[str, float]] = {
+        "sgd": 9.6,
+        "momentum": 3,
+        "nesterov": 3,
+        "adagrad": 0.95,
+        "rmsprop": 0.041,
+        "adam": 0.095,
+        "adamw": 0.095,
+        "amsgrad": 0.095,
+        "adamax": 0.3,
+        "nadam": 0.095,
+        "radam": 0.3,
+        "lion": 0.0095,
+    }
 
     def __init__(self, variant: str = ""):
         super().__init__(variant)

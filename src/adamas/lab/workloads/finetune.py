@@ -1,13 +1,13 @@
-"""Fine-tuning a pretrained transformer: all of it, its head, by LoRA, or by bottleneck adapters."""
+"""Fine-tuning a pretrained transformer: all of it, its head, by LoRA, or by bottleneck adapters; and a control."""
 
 import copy
 import warnings
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import BertModel
 
 from adamas.lab.data import Data
 from adamas.lab.data.texts import Labelled, docstrings, movie
@@ -18,11 +18,28 @@ from adamas.lab.workloads.classification import Classification
 from adamas.lab.workloads.corpora import halves, labels
 from adamas.lab.workloads.tokens import PAD, padded
 
+if TYPE_CHECKING:
+    # Seconds, which a command that only lists workloads should not pay: functions import it.
+    from transformers import BertModel
+
 METHODS = ("lora", "full", "head", "adapter")
 
+CONTROL = "scratch"
+"""The variant that trains all of the same network from random weights: what pretraining is worth."""
+
 # The first for the lab's own encoder, the second for MiniLM.
-RATES = {"lora": (0.01, 0.002), "full": (0.001, 5e-5), "head": (0.02, 0.01), "adapter": (0.02, 0.002)}
-"""Learning rates of Adam and AdamW; of a few that were tried, or customary."""
+RATES = {
+    "lora": (0.01, 0.002),
+    "full": (0.003, 5e-5),
+    "head": (0.02, 0.01),
+    "adapter": (0.02, 0.002),
+    CONTROL: (0.00095,),
+}
+"""Learning rates of Adam and AdamW, of a few that were tried, or customary.
+
+Those of `full` and its control are printed by `adamas tune finetune@full --budget 5 --seeds 1 --optimizers adamw`
+and the same of `finetune@scratch`: what is compared is tuned alike.
+"""
 
 RANK = 8
 """Rank of LoRA's corrections, and width of an adapter."""
@@ -36,7 +53,7 @@ class TextClassifier(nn.Module):
         classes: number of logits.
     """
 
-    def __init__(self, encoder: BertModel, classes: int):
+    def __init__(self, encoder: "BertModel", classes: int):
         super().__init__()
         self.encoder: nn.Module = encoder
         self.head = nn.Linear(encoder.config.hidden_size, classes)
@@ -50,9 +67,11 @@ class TextClassifier(nn.Module):
 
 def adapt(model: TextClassifier, method: str) -> None:
     """Freezes the encoder and gives it what the method trains instead."""
+    from transformers import BertModel
+
     encoder = model.encoder
     assert isinstance(encoder, BertModel)
-    if method == "full":
+    if method in ("full", CONTROL):
         return
     encoder.requires_grad_(False)
     if method == "lora":
@@ -73,10 +92,11 @@ def adapt(model: TextClassifier, method: str) -> None:
 class FineTuning(Classification):
     """Which library a docstring is from, by the encoder of `mlm`; or the sentiment of a review, by MiniLM.
 
-    The encoder of `mlm` is trained on first use, in a minute or two, and kept.
+    The encoder of `mlm` is trained on first use, in a minute or two, and kept. The variant `scratch` has random
+    weights in its place.
     """
 
-    variants = (*METHODS, *(f"minilm-{method}" for method in METHODS))
+    variants = (*METHODS, CONTROL, *(f"minilm-{method}" for method in METHODS))
     eval_every = 25
 
     def __init__(self, variant: str = ""):
@@ -90,7 +110,8 @@ class FineTuning(Classification):
         self.learning_rates = {"adam": rate, "adamw": rate}
         self.length = 32 if self.large else 48
         task = "MiniLM, sentiment of reviews" if self.large else "own BERT, origin of docstrings"
-        self.title = f"Fine-tuning ({self.method}): {task}"
+        how = "Trained from scratch" if self.method == CONTROL else f"Fine-tuning ({self.method})"
+        self.title = f"{how}: {task}"
 
     def corpus(self) -> Labelled:
         """The texts of the task."""
@@ -109,7 +130,12 @@ class FineTuning(Classification):
 
     def model(self) -> nn.Module:
         """The pretrained encoder with a new head and, if the method has them, new layers inside."""
-        model = TextClassifier(copy.deepcopy(pretrained(self.large)[0]), len(self.corpus().classes))
+        from transformers import BertModel
+
+        encoder = pretrained(self.large)[0]
+        if self.method == CONTROL:
+            encoder = BertModel(encoder.config, add_pooling_layer=False)
+        model = TextClassifier(copy.deepcopy(encoder), len(self.corpus().classes))
         adapt(model, self.method)
         return model
 
@@ -133,7 +159,7 @@ class FineTuning(Classification):
 
 
 @cache
-def pretrained(large: bool) -> tuple[BertModel, Tokenizer]:
+def pretrained(large: bool) -> "tuple[BertModel, Tokenizer]":
     """The encoder, to be copied before it is changed, and its tokenizer."""
     # Only the first call draws random numbers, and what the caller draws must not depend on that.
     with torch.random.fork_rng(devices=[]):

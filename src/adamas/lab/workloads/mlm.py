@@ -1,15 +1,20 @@
 """A small BERT: an encoder that fills in masked pieces of words (Devlin and others 2018, arXiv 1810.04805)."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import BertConfig, BertForMaskedLM
 
 from adamas.lab.data import Batch, Data
 from adamas.lab.pictures import Picture, matrix
 from adamas.lab.workloads.base import Base
 from adamas.lab.workloads.tokens import MASK, PAD, SPECIAL, VOCABULARY, pieces, tokenizer
+
+if TYPE_CHECKING:
+    # Seconds, which a command that only lists workloads should not pay: functions import it.
+    from transformers import BertConfig
 
 LENGTH = 48
 """Tokens the encoder sees at a time."""
@@ -21,8 +26,10 @@ IGNORED = -100
 """Label of a token that is not to be filled in, as cross entropy knows it."""
 
 
-def bert_config(vocabulary: int = VOCABULARY) -> BertConfig:
+def bert_config(vocabulary: int = VOCABULARY) -> "BertConfig":
     """The size of the lab's own BERT: two layers of width 64."""
+    from transformers import BertConfig
+
     return BertConfig(
         vocab_size=vocabulary,
         hidden_size=64,
@@ -82,6 +89,8 @@ class MaskedModel(Base):
 
     def model(self) -> nn.Module:
         """Two layers of width 64 with four heads."""
+        from transformers import BertForMaskedLM
+
         model = BertForMaskedLM(bert_config())
         # The one implementation that can tell what it attends to.
         model.set_attn_implementation("eager")
@@ -89,6 +98,8 @@ class MaskedModel(Base):
 
     def _answers(self, model: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Logits for the hidden tokens, and what they were; outside training, always the same ones are hidden."""
+        from transformers import BertForMaskedLM
+
         seen, hidden = masked(tokens, None if model.training else torch.Generator().manual_seed(0))
         asked = hidden != IGNORED
         assert isinstance(model, BertForMaskedLM)

@@ -34,8 +34,9 @@ class DigitsMLP(Classification):
     steps = 1000
     eval_every = 20
 
-    # Both printed by `adamas tune mlp`.
+    # Printed by `adamas calibrate mlp`.
     target = 0.0067
+    # Printed by `adamas tune mlp`.
     learning_rates: ClassVar[dict[str, float]] = {
         "sgd": 0.75,
         "momentum": 0.095,

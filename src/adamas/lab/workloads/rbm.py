@@ -26,7 +26,7 @@ class BernoulliRBM(Base):
     batch_size = 64
     steps = 1500
     eval_every = 50
-    # The best of a coarse grid of rates, and a loss that they all reach.
+    # The best of a coarse grid on a seed that nothing is judged with, and a loss that they all reach.
     target = 12.0
     learning_rates: ClassVar[dict[str, float]] = {
         "sgd": 1,
