@@ -185,7 +185,8 @@ def test_formats_by_slot_and_by_name() -> None:
         p.grad = torch.ones(3, 40)
     optimizer.step()
     kept = [
-        {key: value.dtype for key, value in optimizer.state[p].items() if key in ("exp_avg", "exp_avg_sq")} for _, p in ps
+        {key: value.dtype for key, value in optimizer.state[p].items() if key in ("exp_avg", "exp_avg_sq")}
+        for _, p in ps
     ]
     assert kept[0] == {"exp_avg": torch.bfloat16, "exp_avg_sq": torch.float32}
     assert kept[1] == {"exp_avg": torch.int32, "exp_avg_sq": torch.uint8}

@@ -1,4 +1,4 @@
-"""int8 and int4 moments, split weights: both engines find the same codes, whatever rule, dtype, size, layout or threads."""
+"""int8 and int4 moments, split weights: both engines find the same codes for any rule, dtype, size, layout, threads."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_bits_below_of_another_rounding_are_refused() -> None:
     optimizer = adamas.AdamW([("head.bias", p)], rounding="split24")
     optimizer.step()
     optimizer.param_groups[0]["rounding"] = "split32"
-    with pytest.raises(RuntimeError, match="weight_low of parameter 'head.bias'.* is torch.int8"):
+    with pytest.raises(RuntimeError, match=r"weight_low of parameter 'head.bias'.* is torch.int8"):
         optimizer.step()
 
 

@@ -1,4 +1,4 @@
-"""The code maps of docs and docstrings in float64, a block at a time: what a block of values is read as, once stored."""
+"""The code maps of the formats in float64, a block at a time: what a block of values is read as, once stored."""
 
 from __future__ import annotations
 

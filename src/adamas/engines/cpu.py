@@ -62,7 +62,7 @@ def _blockwise(item: Item) -> bool:
 
 
 def _operands(item: Item, grad: torch.Tensor) -> list[torch.Tensor]:
-    """Return what has a layout: the weight, its gradient, its slots, the bits below it. Codes in blocks are row-major."""
+    """Return what has a layout: weight, gradient, slots, bits below the weight. Codes in blocks are row-major."""
     slots = [torch.empty(slot.shape, device="meta") if slot.format.blockwise else slot.codes for slot in item.slots]
     return [item.param, grad, *slots, *([] if item.low is None else [item.low])]
 

@@ -10,9 +10,9 @@ largest root. For v that is a power law of 4.
     q = sqrt(r 255^2 / R), rounded at random, at least 1 if v > 0,   read as v = (q^2 R / 255^2)^2
 
 Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone. With
-k = floor(sqrt(r 255^2 / R)), v goes up to k + 1 with the probability (v 255^4 / R^2 - k^4) / ((k + 1)^4 - k^4), which is right
-in v itself (in its root it would be a drift of 0.2 % a step). To nearest it would stall: beta2 = 0.999 moves v by 0.1 % a
-step, and codes lie 1 to 6 % apart. m is rounded to nearest: at random, 0 would not stay 0.
+k = floor(sqrt(r 255^2 / R)), v goes up to k + 1 with the probability (v 255^4 / R^2 - k^4) / ((k + 1)^4 - k^4), which
+is right in v itself (in its root it would be a drift of 0.2 % a step). To nearest it would stall: beta2 = 0.999 moves v
+by 0.1 % a step, and codes lie 1 to 6 % apart. m is rounded to nearest: at random, 0 would not stay 0.
 
 Random numbers are cheap and even: a block has one of 16 bits, h, and its element i gets h + 40503 i mod 2^16, a golden
 section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the seed,

@@ -22,8 +22,8 @@ _SHORT = (torch.bfloat16, torch.float16)
 def rounding_for(name: str, weight: torch.dtype, slots: Iterable[torch.dtype]) -> Rounding:
     """Return the rounding called ``name``.
 
-    ``auto`` is stochastic where a weight or a moment has 16 bits. The split roundings are for 16-bit weights; for others
-    they are ``auto``.
+    ``auto`` is stochastic where a weight or a moment has 16 bits. The split roundings are for 16-bit weights; for
+    others they are ``auto``.
 
     Args:
         name: one of `ROUNDINGS`, or ``auto``.

@@ -21,8 +21,9 @@ Moments of 16 bits are rounded at random, as with ``stochastic``. Other weights 
 What goes wrong: a weight that is changed from outside (``p.copy_(...)``) keeps the bits below from before, half a grain
 of the 16-bit weight at most.
 
-Source: Zamirai et al. 2020, "Revisiting BFloat16 training", arXiv 2010.06192, section 3, keep 16 bits by Kahan summation;
-splitting the float32 itself is what "split SGD" of the DLRM (Kalamkar et al. 2020, arXiv 2005.04680, section VII) does.
+Sources: splitting the float32 itself is "split SGD" of Kalamkar et al. 2020, "Optimizing deep learning recommender
+systems' training on CPU cluster architectures", arXiv 2005.04680; Zamirai et al. 2020, "Revisiting BFloat16 training",
+arXiv 2010.06192, keep 16 bits by Kahan's summation.
 """
 
 from __future__ import annotations

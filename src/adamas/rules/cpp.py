@@ -34,6 +34,7 @@ def print_rule(rule: type[Rule]) -> str:
     """Return one rule as a C++ struct."""
     scalars = scalar_names(rule)
     slots = tuple(slot.name for slot in rule.slots)
+    signs = ", ".join(str(slot.signed).lower() for slot in rule.slots) or "true"  # an array has at least one
     program = trace(rule.update, slots, scalars)
     parameters = ", ".join(["const T x", "const T g", "const Scalars<T>& c", *(f"T& {slot}" for slot in slots)])
     body = [f"const T {name} = {_expression(operation, operands)};" for name, operation, operands in program.lines]
@@ -45,7 +46,7 @@ def print_rule(rule: type[Rule]) -> str:
             f"struct {rule.__name__} {{",
             f"  static constexpr int kSlots = {len(slots)};",
             f"  static constexpr int kScalars = {len(scalars)};",
-            f"  static constexpr bool kSigned[] = {{{', '.join(str(s.signed).lower() for s in rule.slots) or 'true'}}};",
+            f"  static constexpr bool kSigned[] = {{{signs}}};",
             "  template <class T>",
             "  struct Scalars {",
             f"    T {', '.join(scalars)};",

@@ -190,6 +190,40 @@ P3 = Case(
     traffic="p, g read, p written, 2 bytes each; m, v read and written, 4 bytes each: 22 (torch: 2 each, 14)",
 )
 
+P4 = Case(
+    key="P4",
+    title="AdamW float32 with int8 moments, against float32 moments",
+    shapes=one_large,
+    dtype="float32",
+    entries=(
+        Entry("adamas-int8", "adamas", {"state_format": "int8"}),
+        Entry("torch-fused", "torch-fused"),
+        Entry("adamas-int4", "adamas", {"state_format": "int4"}),
+        Entry("adamas-float32", "adamas"),
+        Entry("bitsandbytes-8bit", "bitsandbytes-8bit"),
+        Entry("torchao-8bit", "torchao-8bit", {"block_size": 250}),  # as in P1
+    ),
+    base="adamas-int8",
+    bar=Bar("torch-fused", "adamas-int8", at_least=0.95),
+    traffic="p, g read, p written, 4 bytes each; m, v read and written, 1.03 bytes each: 16.1",
+)
+
+P5 = Case(
+    key="P5",
+    title="AdamW bfloat16 with int8 or int4 moments",
+    shapes=one_large,
+    dtype="bfloat16",
+    entries=(
+        Entry("adamas-int8", "adamas", {"rounding": "stochastic", "state_format": "int8"}),
+        Entry("torch-fused", "torch-fused"),
+        Entry("adamas-int8-split24", "adamas", {"rounding": "split24", "state_format": "int8"}),
+        Entry("adamas-int4-split24", "adamas", {"rounding": "split24", "state_format": "int4"}),
+    ),
+    base="adamas-int8",
+    bar=Bar("torch-fused", "adamas-int8", at_least=1.2),
+    traffic="p, g read, p written, 2 bytes each; m, v read and written, 1.03 bytes each: 10.1 (torch: 14)",
+)
+
 P7 = Case(
     key="P7",
     title="AdamW float32, gradients clipped to norm 1, step, zero_grad",
@@ -223,4 +257,4 @@ P9 = Case(
     traffic=P1.traffic,
 )
 
-CASES: dict[str, Case] = {case.key: case for case in (P1, P2, P3, P7, P9)}
+CASES: dict[str, Case] = {case.key: case for case in (P1, P2, P3, P4, P5, P7, P9)}
