@@ -93,6 +93,8 @@ def memory_report(optimizer: Optimizer) -> MemoryReport:
         now               4.0        0.0     0.0   4.0           4.0               0.00
         float32           4.0        4.0     8.0  16.0          16.0               8.00
         bfloat16          4.0        4.0     4.0  12.0          12.0               4.00
+        int8              4.0        4.0     2.1  10.1          10.1               2.06
+        int4              4.0        4.0     1.1   9.1           9.1               1.13
         (sizes in MiB; bytes a parameter are those of the states)
     """
     params = [p for group in optimizer.param_groups for p in group["params"]]

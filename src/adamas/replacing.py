@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from adamas.formats import format_of
+from adamas.formats import Format, format_of
 from adamas.planning import check_parameter, parameter_key, parameter_name
 from adamas.rules import Rule
 from adamas.slots import make_state, recast, scale_key, values_of
@@ -74,13 +74,17 @@ def _sources(name: str, old: torch.Tensor, new: torch.Tensor, rows: Rows, dim: i
     return found
 
 
+def _blockwise(codes: torch.Tensor) -> bool:
+    form = format_of(codes)
+    return form is not None and form.blockwise
+
+
 def _spread(state: dict[str, Any], old: torch.Tensor, rule: type[Rule], dim: int) -> dict[str, Any]:
     """Return a state whose slots have a row for every row: where blocks would be cut, their numbers in float32."""
     spread = dict(state)
     for slot in rule.slots:
         codes = state.get(slot.name)
-        form = format_of(codes) if isinstance(codes, torch.Tensor) else None
-        if form is not None and form.blockwise and (dim > 0 or old.dim() < 2):
+        if isinstance(codes, torch.Tensor) and _blockwise(codes) and (dim > 0 or old.dim() < 2):
             spread[slot.name] = values_of(old, slot, codes, spread.pop(scale_key(slot.name)))
     return spread
 
@@ -104,10 +108,10 @@ def _carried(
             carried.setdefault(key, _carry(key, value, like, old, new, sources, dim))
     for key, slot in slots.items():
         if key not in carried and state.get(key) is not None:
-            form = format_of(fresh[key])
+            form = cast(Format, format_of(fresh[key]))
             start = values_of(new, slot, fresh[key], fresh.get(scale_key(key)))
             codes = state[key]
-            if format_of(codes).blockwise:  # rows of codes, for a format without them
+            if _blockwise(codes):  # rows of codes, for a format without them
                 codes = values_of(old, slot, codes, state[scale_key(key)])
                 carried.pop(scale_key(key), None)
             moved = _carry(key, codes, start.to(codes.dtype).clone(), old, new, sources, dim)

@@ -48,8 +48,10 @@ def make_state(
         if state.get(slot.name) is None:
             made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group))
     rounding = _rounding(p, group, rule, {**state, **made})
-    coded = any(_is_coded(made.get(slot.name, state.get(slot.name))) for slot in rule.slots)
-    if (coded or rounding.name != "nearest") and not any(counter.name == "step" for counter in rule.counters):
+    kept = [made.get(slot.name, state.get(slot.name)) for slot in rule.slots]
+    # int8 without signs is rounded at random, whatever the rounding of weights.
+    random = rounding.name != "nearest" or any(codes is not None and codes.dtype == torch.uint8 for codes in kept)
+    if random and not any(counter.name == "step" for counter in rule.counters):
         _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
     for counter in rule.counters:
         if counter.stored:
@@ -93,11 +95,6 @@ def rounding_of(p: torch.Tensor, name: str, group: dict[str, Any], rule: type[Ru
 def _rounding(p: torch.Tensor, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]) -> Rounding:
     kept = [state[slot.name].dtype for slot in rule.slots if isinstance(state.get(slot.name), torch.Tensor)]
     return rounding_for(group["rounding"], p.dtype.to_real(), kept)
-
-
-def _is_coded(codes: torch.Tensor | None) -> bool:
-    form = None if codes is None else format_of(codes)
-    return form is not None and form.blockwise
 
 
 def _make_slot(

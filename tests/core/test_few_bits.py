@@ -60,7 +60,7 @@ def test_every_instruction_set(state_format: str, isa: str, restored_isa: None) 
     torch.manual_seed(1)
     for dtype, rounding in ((torch.float32, "auto"), (torch.bfloat16, "auto"), (torch.bfloat16, "split24")):
         weight, grads = torch.randn(3, 1037).to(dtype), gradients((3, 1037), dtype)
-        both(ADAM, weight, grads, state_format=FORMATS[state_format], rounding=rounding)
+        both(ADAM, weight, grads, state_format=known(ADAM, state_format), rounding=rounding)
         both(CASES[3], weight, grads, state_format="int8", rounding=rounding)
 
 
@@ -77,11 +77,9 @@ def test_every_rounding(state_format: str, dtype: torch.dtype, rounding: str) ->
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(layout: str, state_format: str, rounding: str) -> None:
     torch.manual_seed(3)
-    shape, form = (3, 7, 5, 6), FORMATS[state_format]
+    shape, form = (3, 7, 5, 6), known(ADAM, state_format)
     weight = LAYOUTS[layout](shape, torch.bfloat16).copy_(torch.randn(shape))
     grads = gradients(shape, torch.bfloat16)
-    if isinstance(form, dict):
-        form = {slot: form[slot] for slot in ("exp_avg", "exp_avg_sq")}
     both(ADAM, weight, grads, state_format=form, rounding=rounding)
     # and a layout changes no number: the same as row-major
     plain, state = run(ADAM, weight.contiguous(), grads, engine="cpu", state_format=form, rounding=rounding)

@@ -19,7 +19,7 @@ def through(rounding: str, dtype: torch.dtype, values: torch.Tensor) -> tuple[to
     return weight, split.read(weight, low, torch.float32)
 
 
-@pytest.mark.parametrize("exponent", [-126, -20, 0, 7, 127])
+@pytest.mark.parametrize("exponent", [-126, -20, 0, 126])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_every_mantissa(exponent: int, sign: float) -> None:
     bits = torch.arange(1 << 23, dtype=torch.int32) + ((exponent + 127) << 23)

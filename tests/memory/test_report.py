@@ -42,12 +42,15 @@ def test_nothing_is_allocated_for_a_model_of_any_size():
     assert {each.choice: each.total for each in report.choices} == {
         "float32": 16 * 10**12 + 4,
         "bfloat16": 12 * 10**12 + 4,
+        # A row of 10^6 has 7813 blocks of 128, 31250 of 32 and 15625 of 64.
+        "int8": 10 * 10**12 + 2 * 4 * 7813 * 10**6 + 4,
+        "int4": 9 * 10**12 + (2 * 31250 + 4 * 15625) * 10**6 + 4,
     }
 
 
 def test_a_format_that_a_parameter_cannot_have_is_no_choice():
     w = nn.Parameter(torch.zeros(5, dtype=torch.complex64))
-    assert [each.choice for each in adamas.memory_report(adamas.AdamW([w])).choices] == ["float32"]
+    assert [each.choice for each in adamas.memory_report(adamas.AdamW([w])).choices] == ["float32", "int8", "int4"]
 
 
 TRAIN = """

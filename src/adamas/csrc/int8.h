@@ -64,7 +64,7 @@ static float encode_unit(const float* roots, float top, Key key, uint8_t* codes)
   }
   const Floats factor = splat(kUnsigned / top);
   Ints further[kSixteen];
-  const int32_t h = int32_t(hash32(key, bits_of(top)));
+  const int32_t h = int32_t(hash32(key, bits_of(top) & 0x7fffffu));
   for (int k = 0; k < kSixteen; ++k) {
     for (int lane = 0; lane < kLanes; ++lane) further[k][lane] = h + (k * kLanes + lane) * kGolden;
   }

@@ -114,10 +114,10 @@ class CpuLaunch:
             struct.dtype[2 + place] = _dtype_of(slots[0])
             struct.operand[2 + place] = self._addresses([slot.codes for slot in slots])
             if slots[0].scale is not None:
-                struct.scale[place] = self._addresses([slot.scale for slot in slots])
+                struct.scale[place] = self._addresses([slot.scale for slot in slots if slot.scale is not None])
         if first.low is not None:
             struct.dtype[library.LOW] = _LOW[first.low.dtype]
-            struct.operand[library.LOW] = self._addresses([item.low for item in items])
+            struct.operand[library.LOW] = self._addresses([item.low for item in items if item.low is not None])
         if blockwise:
             struct.row_length = self._pin(array("q", [max(1, rows_of(item.param.shape)[1]) for item in items]))
         self._struct = struct

@@ -58,7 +58,8 @@ def joined(blocks: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 def largest(magnitudes: torch.Tensor, tiny: float = TINY) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each block's largest magnitude, and where it is usable: 0 if it is tiny, NaN if it is not finite."""
     # As integers, magnitudes are in the same order, and NaN is above infinity.
-    top = magnitudes.contiguous().view(torch.int32).amax(-1, keepdim=True).view(torch.float32)
+    bits = magnitudes.contiguous().view(torch.int32) & 0x7FFFFFFF  # a NaN may have a sign
+    top = bits.amax(-1, keepdim=True).view(torch.float32)
     usable = (top >= tiny) & (top < HUGE)
     return torch.where(top < tiny, 0.0, torch.where(usable, top, torch.nan)), usable
 

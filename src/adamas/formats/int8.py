@@ -16,7 +16,8 @@ by 0.1 % a step, and codes lie 1 to 6 % apart. m is rounded to nearest: at rando
 
 Random numbers are cheap and even: a block has one of 16 bits, h, and its element i gets h + 40503 i mod 2^16, a golden
 section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the seed,
-the tensor's name, the step and the bits of R: of nothing that changes when rows move to another machine.
+the tensor's name, the step and the mantissa of R: of nothing that changes when rows move to another machine, or when
+gradients are scaled by a power of 2.
 
 Relative distance of neighbouring codes: 2 / q for m, 4 / q for v.
 
@@ -120,7 +121,7 @@ def _encode_unsigned(v: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.T
 
 def _chance(scale: torch.Tensor, dice: Dice) -> torch.Tensor:
     """Return numbers in 0..1 for the elements of blocks."""
-    h = dice.hash(scale.contiguous().view(torch.int32).long() & 0xFFFFFFFF) & 0xFFFF
+    h = dice.hash(scale.contiguous().view(torch.int32).long() & 0x7FFFFF) & 0xFFFF
     further = torch.arange(BLOCK, device=scale.device) * _GOLDEN
     return (2.0 * ((h + further) & 0xFFFF) + 1.0) * 2.0**-17
 

@@ -23,7 +23,8 @@ INTERRUPTED = 130
 
 def bench(
     cases: Annotated[
-        list[str] | None, typer.Argument(help="P1, P2, P3, P4, P5, P7, P9; all of them without any.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="P1, P2, P3, P4, P5, P7, P9; all of them without any.", show_default=False),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Chunks per contender, taken in turns A B A B.")] = 7,
     threads: Annotated[
