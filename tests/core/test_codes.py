@@ -78,7 +78,8 @@ def test_int8_is_right_on_average() -> None:
     v = torch.linspace(1e-6, 1.0, 128).repeat(20, 1)
     read = torch.stack([through("int8", False, v, step=step) for step in range(300)]).double().flatten(0, 1)
     mean, error = read.mean(0), read.std(0) / 300**0.5  # the 20 blocks are equal, and so are their random numbers
-    assert bool(((mean - v[0].double()).abs() < 5 * error + 1e-6 * v[0]).all())
+    # (Odds of a hundredth may not come up in 300 steps: 2 % of a code further.)
+    assert bool(((mean - v[0].double()).abs() < 5 * error + 3e-4 * v[0]).all())
     assert torch.allclose(read.sum(1), v[0].double().sum().expand(len(read)), rtol=2e-3)  # and evenly so
     assert bool((read > 0).all())
 

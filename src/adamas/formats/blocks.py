@@ -46,13 +46,13 @@ def cut(values: torch.Tensor, size: int) -> torch.Tensor:
     """Return values as float32 (rows, blocks, size), short blocks filled up with zeros."""
     rows, length = rows_of(values.shape)
     flat = values.reshape(rows, length).float()
-    return torch.nn.functional.pad(flat, (0, -length % size)).view(rows, -1, size)
+    return torch.nn.functional.pad(flat, (0, -length % size)).view(rows, blocks_of(length, size), size)
 
 
 def joined(blocks: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Undo `cut`."""
     rows, length = rows_of(shape)
-    return blocks.reshape(rows, -1)[:, :length].reshape(shape)
+    return blocks.flatten(1)[:, :length].reshape(shape)
 
 
 def largest(magnitudes: torch.Tensor, tiny: float = TINY) -> tuple[torch.Tensor, torch.Tensor]:

@@ -145,20 +145,20 @@ def _power(q: torch.Tensor) -> torch.Tensor:
 def _pack(q: torch.Tensor) -> torch.Tensor:
     """Return codes (rows, length) of 0..15 as int32 words."""
     rows, length = q.shape
-    strips = torch.nn.functional.pad(q, (0, -length % STRIP)).view(rows, -1, 2, 4, 4)
+    strips = torch.nn.functional.pad(q, (0, -length % STRIP)).view(rows, blocks_of(length, STRIP), 2, 4, 4)
     octets = strips[:, :, 0] | strips[:, :, 1] << 4
     words = octets[..., 0] | octets[..., 1] << 8 | octets[..., 2] << 16 | octets[..., 3] << 24
-    words = words.reshape(rows, -1)[:, : words_of(length)]
+    words = words.flatten(1)[:, : words_of(length)]
     return torch.where(words >= 1 << 31, words - (1 << 32), words).to(torch.int32)
 
 
 def _unpack(words: torch.Tensor, length: int) -> torch.Tensor:
     """Undo `_pack`."""
-    rows = words.shape[0]
-    whole = torch.nn.functional.pad(words.long() & 0xFFFFFFFF, (0, -words.shape[1] % 4)).view(rows, -1, 4, 1)
+    whole = torch.nn.functional.pad(words.long() & 0xFFFFFFFF, (0, -words.shape[1] % 4))
+    whole = whole.unflatten(1, (blocks_of(length, STRIP), 4, 1))
     octets = (whole >> torch.tensor([0, 8, 16, 24], device=words.device)) & 0xFF
     strips = torch.stack([octets & 15, octets >> 4], 2)
-    return strips.reshape(rows, -1)[:, :length]
+    return strips.flatten(1)[:, :length]
 
 
 INT4 = Int4()
