@@ -51,7 +51,7 @@ def cut(values: torch.Tensor, size: int) -> torch.Tensor:
 
 def joined(blocks: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Undo `cut`."""
-    rows, length = rows_of(shape)
+    _, length = rows_of(shape)
     return blocks.flatten(1)[:, :length].reshape(shape)
 
 
