@@ -23,6 +23,7 @@ from adamas.hyperparameters import (
     remember_max_lr,
 )
 from adamas.planning import check_parameter, make_plan, parameter_name, state_keys, take_back
+from adamas.precision import full_precision_state_dict, load_full_precision_state_dict
 from adamas.release import Release
 from adamas.replacing import Rows, replace
 from adamas.reports import StepReport
@@ -296,6 +297,39 @@ class Optimizer(torch.optim.Optimizer):
         report = load_state_dict(self, state_dict, strict, hyperparameters)
         self._plan = None
         return report
+
+    def full_precision_state_dict(self, model: torch.nn.Module) -> dict[str, torch.Tensor]:
+        """Return ``model.state_dict()`` in float32: 16-bit weights with the bits that ``rounding="split..."`` keeps.
+
+        Args:
+            model: whose parameters this optimizer has.
+
+        Returns:
+            Copies. With ``split32`` they are exactly what training in float32 would have; what is not split is cast.
+
+        Example:
+            >>> import torch, adamas
+            >>> model = torch.nn.Linear(2, 1, bias=False).bfloat16()
+            >>> optimizer = adamas.AdamW(model.parameters(), lr=1e-4, rounding="split32")
+            >>> model(torch.ones(1, 2).bfloat16()).sum().backward()
+            >>> optimizer.step()
+            >>> full = optimizer.full_precision_state_dict(model)["weight"]
+            >>> full.dtype, torch.allclose(full, model.weight.float(), rtol=2**-8)
+            (torch.float32, True)
+        """
+        return full_precision_state_dict(self, model)
+
+    def load_full_precision_state_dict(self, model: torch.nn.Module, full: dict[str, torch.Tensor]) -> None:
+        """Put float32 weights into the model, and the bits it has no room for into this optimizer.
+
+        Args:
+            model: whose parameters this optimizer has.
+            full: what `full_precision_state_dict` returned, or any ``state_dict()`` of this model in float32.
+
+        Raises:
+            ValueError: if names or shapes do not fit; nothing was loaded then.
+        """
+        load_full_precision_state_dict(self, model, full)
 
     def replace(self, old: torch.Tensor, new: torch.Tensor, rows: Rows = None, dim: int = 0) -> None:
         """Put a parameter in the place of another, with its name, group and step; kept rows keep their moments.

@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "guards": {"engines", "hyperparameters", "reports"},
     "hooks": set(),
     "release": {"engines", "planning", "release", "reports", "rules"},
+    "precision": {"engines", "rounding"},
     "replacing": {"formats", "planning", "rules", "slots"},
     "optimizer": {
         "checkpoint",
@@ -35,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
         "hooks",
         "hyperparameters",
         "planning",
+        "precision",
         "release",
         "replacing",
         "reports",

@@ -97,3 +97,37 @@ def test_float32_weights_are_written_plainly() -> None:
     optimizer = adamas.AdamW([p], rounding="split24")
     optimizer.step()
     assert LOW not in optimizer.state[p]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_full_precision_weights_come_and_go(dtype: torch.dtype) -> None:
+    torch.manual_seed(2)
+    exact = torch.nn.Sequential(torch.nn.Linear(30, 20), torch.nn.BatchNorm1d(20))
+    model = torch.nn.Sequential(torch.nn.Linear(30, 20), torch.nn.BatchNorm1d(20))
+    model[0].to(dtype)
+    optimizer = adamas.AdamW(model.named_parameters(), lr=1e-3, state_format="float32", rounding="split32")
+    optimizer.load_full_precision_state_dict(model, exact.state_dict())
+    assert torch.equal(model[0].weight, exact[0].weight.to(dtype))
+    back = optimizer.full_precision_state_dict(model)
+    for name, value in exact.state_dict().items():
+        # What is below float16's smallest normal number is kept to 2^-39.
+        assert torch.allclose(back[name], value, rtol=0.0, atol=0.0 if dtype == torch.bfloat16 else 2.0**-39), name
+    # and a step goes on from there, as in float32
+    wide = adamas.AdamW(exact.named_parameters(), lr=1e-3)
+    for p, q in zip(model.parameters(), exact.parameters(), strict=True):
+        p.grad = torch.randn_like(p)
+        q.grad = p.grad.float()
+    optimizer.step()
+    wide.step()
+    after = optimizer.full_precision_state_dict(model)
+    assert torch.allclose(after["0.weight"], exact[0].weight.detach(), rtol=1e-6, atol=2.0**-39)
+    assert torch.equal(after["1.weight"], exact[1].weight.detach())
+
+
+def test_weights_of_another_model_are_refused() -> None:
+    model = torch.nn.Linear(3, 2).bfloat16()
+    optimizer = adamas.AdamW(model.parameters(), rounding="split24")
+    before = model.weight.detach().clone()
+    with pytest.raises(ValueError, match=r"missing \['bias'\], unexpected \['other'\]"):
+        optimizer.load_full_precision_state_dict(model, {"weight": torch.ones(2, 3), "other": torch.ones(1)})
+    assert torch.equal(model.weight, before)
