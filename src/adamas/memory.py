@@ -138,8 +138,11 @@ def _states(optimizer: Optimizer, name: str) -> int | None:
 def _state(p: torch.Tensor, rule: type[Rule], name: str) -> int:
     shadow = torch.empty_like(p, device="meta", memory_format=torch.preserve_format)
     slots = [format_for(name, p).allocate(shadow, 0.0, slot.signed) for slot in rule.slots]
+    counters = {counter.name for counter in rule.counters if counter.stored}
+    if name == "int8" and slots:
+        counters.add("step")  # of its random numbers, where the rule has none
     # A counter is a 0-dim tensor of float32.
-    return sum(map(_bytes, tensors(slots))) + 4 * sum(counter.stored for counter in rule.counters)
+    return sum(map(_bytes, tensors(slots))) + 4 * len(counters)
 
 
 def _bytes(x: torch.Tensor) -> int:

@@ -49,8 +49,9 @@ def make_state(
             made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group))
     rounding = _rounding(p, group, rule, {**state, **made})
     kept = [made.get(slot.name, state.get(slot.name)) for slot in rule.slots]
-    # int8 without signs is rounded at random, whatever the rounding of weights.
-    random = rounding.name != "nearest" or any(codes is not None and codes.dtype == torch.uint8 for codes in kept)
+    # int8 is rounded at random, whatever the rounding of weights.
+    int8 = any(codes is not None and codes.dtype in (torch.int8, torch.uint8) for codes in kept)
+    random = rounding.name != "nearest" or int8
     if random and not any(counter.name == "step" for counter in rule.counters):
         _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
     for counter in rule.counters:

@@ -46,21 +46,22 @@ def test_codes_are_those_of_the_formulas(
     for row, got in zip(values.reshape(rows_of(values.shape)).tolist(), read.tolist(), strict=True):
         for start in range(0, len(row), BLOCKS[form, signed]):
             end = start + BLOCKS[form, signed]
-            if (form, signed) == ("int8", False):
-                for down, value, up in zip(*neighbours(row[start:end], got[start:end]), strict=True):
-                    assert down * (1 - 1e-5) <= value <= up * (1 + 1e-5)
+            if form == "int8":
+                bounds = zip(row[start:end], got[start:end], *neighbours(row[start:end], signed), strict=True)
+                for x, value, least, most in bounds:
+                    assert least * (1 - 1e-5) <= abs(value) <= most * (1 + 1e-5)
+                    assert x * value >= 0
                 continue
-            wanted, doubt = stored(form, signed, row[start:end])
+            wanted, doubt = stored(signed, row[start:end])
             if max(doubt) < 0.4999:  # float32 may round the other way next to a tie, and one code moves a whole sum
                 assert got[start:end] == pytest.approx(wanted, rel=2e-5, abs=1e-44)
 
 
-# Not int8 without signs: it is rounded at random.
-@pytest.mark.parametrize(("form", "signed"), [("int8", True), ("int4", True), ("int4", False)])
-def test_codes_are_monotone(form: str, signed: bool) -> None:
+@pytest.mark.parametrize("signed", [True, False])
+def test_codes_of_int4_are_monotone(signed: bool) -> None:  # int8 is rounded at random
     torch.manual_seed(0)
-    values = torch.rand(200, BLOCKS[form, signed]) * 2 - 1 if signed else torch.rand(200, BLOCKS[form, signed]) ** 8
-    read = through(form, signed, values.sort(dim=1).values)
+    values = torch.rand(200, 32) * 2 - 1 if signed else torch.rand(200, 64) ** 8
+    read = through("int4", signed, values.sort(dim=1).values)
     assert bool((read.diff(dim=1) >= 0).all())
 
 
@@ -74,14 +75,15 @@ def test_int4_keeps_the_sum_of_a_block(seed: int, spread: float) -> None:
     assert bool((read > 0).all())
 
 
-def test_int8_is_right_on_average() -> None:
+@pytest.mark.parametrize("signed", [True, False])
+def test_int8_is_right_on_average(signed: bool) -> None:
     v = torch.linspace(1e-6, 1.0, 128).repeat(20, 1)
-    read = torch.stack([through("int8", False, v, step=step) for step in range(300)]).double().flatten(0, 1)
+    read = torch.stack([through("int8", signed, v, step=step) for step in range(300)]).double().flatten(0, 1)
     mean, error = read.mean(0), read.std(0) / 300**0.5  # the 20 blocks are equal, and so are their random numbers
     # (Odds of a hundredth may not come up in 300 steps: 2 % of a code further.)
     assert bool(((mean - v[0].double()).abs() < 5 * error + 3e-4 * v[0]).all())
     assert torch.allclose(read.sum(1), v[0].double().sum().expand(len(read)), rtol=2e-3)  # and evenly so
-    assert bool((read > 0).all())
+    assert signed or bool((read > 0).all())
 
 
 def train(grads: list[torch.Tensor], state_format: Any, name: str = "Adam", **more: Any) -> tuple[torch.Tensor, Any]:
@@ -169,6 +171,16 @@ def test_nothing_drifts_without_gradients(state_format: str) -> None:
             assert (p.detach() - before).abs().max() < 1e-7
     assert torch.equal(p[:, :7], torch.ones(4, 7))
     assert p.isfinite().all()
+
+
+def test_m_decays_beside_busy_elements() -> None:
+    torch.manual_seed(5)
+    grads = [torch.randn(4, 128) for _ in range(220)]
+    for grad in grads[20:]:
+        grad[:, ::2] = 0.0
+    _, state = train(grads, "int8")
+    m = read(state, "exp_avg", True, grads[0].shape)
+    assert m[:, ::2].abs().max() < 1e-3 * m[:, 1::2].abs().max()
 
 
 def test_rare_rows_keep_their_own_scale() -> None:

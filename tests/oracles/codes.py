@@ -7,30 +7,25 @@ import math
 BLOCKS = {("int8", True): 128, ("int8", False): 128, ("int4", True): 32, ("int4", False): 64}
 
 
-def stored(form: str, signed: bool, block: list[float]) -> tuple[list[float], list[float]]:
-    """Return what a block is read as, and how far each code was from its rounding's middle (0 .. 1/2: 1/2 is a tie)."""
+def stored(signed: bool, block: list[float]) -> tuple[list[float], list[float]]:
+    """Return what a block of int4 is read as, and how far each code was from a whole number (1/2: a tie)."""
     top = max(abs(x) for x in block)
     if top == 0:
         return block, [0.0] * len(block)
-    return {("int8", True): _m8, ("int4", True): _m4, ("int4", False): _v4}[form, signed](block, top)
+    return _m4(block, top) if signed else _v4(block)
 
 
-def neighbours(block: list[float], read: list[float]) -> tuple[list[float], list[float], list[float]]:
-    """Return, for int8 without signs, the least and the most that each element may be read as, with what it is read as.
+def neighbours(block: list[float], signed: bool) -> tuple[list[float], list[float]]:
+    """Return, for int8, the least and the most magnitude that each element may be read as.
 
-    That is less than a code away, whatever the random number; at least code 1 if it is not 0.
+    That is less than a code away, whatever the random number; without signs at least code 1 if it is not 0.
     """
-    top = max(block)
-    exact = [255 * (v / top) ** 0.25 if v > 0 else 0.0 for v in block]
-    least = [max(t - 1, 1.0) if t > 0 else 0.0 for t in exact]
-    most = [max(t + 1, 1.0) if t > 0 else 0.0 for t in exact]
-    return [top * (q / 255) ** 4 for q in least], read, [top * (q / 255) ** 4 for q in most]
-
-
-def _m8(block: list[float], top: float) -> tuple[list[float], list[float]]:
-    exact = [127 * math.sqrt(abs(m) / top) for m in block]
-    codes = [math.copysign(round(t), m) for t, m in zip(exact, block, strict=True)]
-    return [q * abs(q) * top / 127**2 for q in codes], _doubt(exact)
+    top = max(abs(x) for x in block)
+    codes, power, lowest = (127, 2, 0) if signed else (255, 4, 1)
+    exact = [codes * (abs(x) / top) ** (1 / power) if x else 0.0 for x in block]
+    least = [max(t - 1, lowest) if t > 0 else 0.0 for t in exact]
+    most = [max(t + 1, lowest) if t > 0 else 0.0 for t in exact]
+    return [top * (q / codes) ** power for q in least], [top * (q / codes) ** power for q in most]
 
 
 def _m4(block: list[float], top: float) -> tuple[list[float], list[float]]:
@@ -40,7 +35,8 @@ def _m4(block: list[float], top: float) -> tuple[list[float], list[float]]:
     return [round(t) * scale / 7 for t in exact], _doubt(exact)
 
 
-def _v4(block: list[float], top: float) -> tuple[list[float], list[float]]:
+def _v4(block: list[float]) -> tuple[list[float], list[float]]:
+    top = max(block)
     exact = [15 + 2 * math.log2(v / top) if v > 0 else 0.0 for v in block]
     codes = [min(max(round(t), 0), 15) for t in exact]
     scale = sum(block) / sum(2 ** (-(15 - q) / 2) for q in codes)

@@ -36,7 +36,7 @@ struct Blocks {
     float* scales = reinterpret_cast<float*>(scale);
     switch (dtype) {
       case ADAMAS_INT8:
-        scales[0] = encode_unit(values, largest(values, kUnit), reinterpret_cast<int8_t*>(codes));
+        scales[0] = encode_unit(values, largest(values, kUnit), key, reinterpret_cast<int8_t*>(codes));
         break;
       case ADAMAS_UINT8: {
         alignas(64) float roots[kUnit];

@@ -101,11 +101,7 @@ struct UnitSlot {
   void close(Key key) {
     Ints all[kSixteen < 2 ? 2 : kSixteen] = {top[0], top[1]};
     if constexpr (kSixteen < 2) all[0] = larger(top[0], top[1]);
-    if constexpr (kSigned) {
-      *scale = encode_unit(values, largest_lane(all), codes);
-    } else {
-      *scale = encode_unit(values, largest_lane(all), key, codes);
-    }
+    *scale = encode_unit(values, largest_lane(all), key, codes);
   }
 };
 

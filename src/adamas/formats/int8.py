@@ -2,17 +2,18 @@
 
 Code map of a slot that has signs (m), with s the largest magnitude of the block: a power law of 2.
 
-    q = sign(m) round(sqrt(|m| 127^2 / s)),   read as m = q |q| s / 127^2
+    q = sign(m) sqrt(|m| 127^2 / s), rounded at random,   read as m = q |q| s / 127^2
 
 Code map of a slot without (v): the same for its root r = sqrt(v), which is what a step divides by, with R the block's
 largest root. For v that is a power law of 4.
 
     q = sqrt(r 255^2 / R), rounded at random, at least 1 if v > 0,   read as v = (q^2 R / 255^2)^2
 
-Zero is exactly zero, signs are kept, and no positive v is read as zero: a step never divides by eps alone. With
-k = floor(sqrt(r 255^2 / R)), v goes up to k + 1 with the probability (v 255^4 / R^2 - k^4) / ((k + 1)^4 - k^4), which
-is right in v itself (in its root it would be a drift of 0.2 % a step). To nearest it would stall: beta2 = 0.999 moves v
-by 0.1 % a step, and codes lie 1 to 6 % apart. m is rounded to nearest: at random, 0 would not stay 0.
+Zero is exactly zero and stays it, signs are kept, and no positive v is read as zero: a step never divides by eps alone.
+With k = floor(sqrt(w)), w = |m| 127^2 / s goes up to k + 1 with the probability (w - k^2) / (2 k + 1), and v likewise
+with fourth powers: so what is read is right on average, in the moment itself (in its root it would be a drift). To
+nearest, both would stall. beta2 = 0.999 moves v by 0.1 % a step, and codes lie 1 to 6 % apart; m without gradients
+decays by 0.9 a step, which leaves any code up to 9 where it is: 0.5 % of the block's largest m, for ever.
 
 Random numbers are cheap and even: a block has one of 16 bits, h, and its element i gets h + 40503 i mod 2^16, a golden
 section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the seed,
@@ -96,17 +97,19 @@ class Int8(Format):
         assert stored.scale is not None
         x = cut(values, BLOCK)
         if stored.signed:
-            q, scale = _encode_signed(x)
+            q, scale = _encode_signed(x, dice)
         else:
             q, scale = _encode_unsigned(x, dice)
         stored.codes.copy_(joined(q, stored.shape))
         stored.scale.copy_(scale.squeeze(-1))
 
 
-def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _encode_signed(x: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
     scale, usable = largest(x.abs(), SIGNED_TINY)
-    q = torch.round(root(x.abs() * over(_SIGNED, scale, usable)))
-    return torch.where(usable, torch.sign(x) * q, 0.0), scale
+    w = flushed(x.abs()) * over(_SIGNED, scale, usable)
+    k = root(w).floor()
+    up = _chance(scale, dice) * (k + (k + 1.0)) < w - k * k
+    return torch.where(usable, torch.sign(x) * (k + up).clamp_max(127.0), 0.0), scale
 
 
 def _encode_unsigned(v: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
