@@ -16,8 +16,10 @@ j + 16 above.
 
 Relative error: of m up to s / 14; of v 19 % at most (9 % of the step), and a span of 181 within a block.
 
-What goes wrong: what lies below 1/14 of its block's largest m counts as zero until it grows, and v below 1/181 of its
-block's largest is read as that: too large, steps too small. Embeddings and norms are better off in int8 or more:
+What goes wrong: what lies below 1/14 of its block's largest m counts as zero until it grows, and a code up to 4 stays
+where it is when its gradients become zero (0.9 * 4 rounds to 4); v below 1/181 of its block's largest is read as that:
+too large, steps too small, which also bounds what such an m can do. v of a block follows, that of its elements hardly:
+they keep their share of it. Embeddings and norms are better off in int8 or more:
 ``state_format={"*.embed*": "float32", ...}``.
 """
 
