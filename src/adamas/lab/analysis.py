@@ -6,7 +6,7 @@ Whatever was not reached is infinite, and compares and prints as such; nothing i
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, median_high, median_low
 from typing import Literal
 
 from adamas.lab import workloads
@@ -37,7 +37,9 @@ class Band:
             Band(median=3.0, low=1.0, high=inf)
         """
         numbers = [math.inf if math.isnan(value) else value for value in values]
-        return cls(median(numbers), min(numbers), max(numbers))
+        middle, most = median(numbers), median_high(numbers)
+        # The sum of the middle two may be more than a float holds, or that of two infinities.
+        return cls(middle if median_low(numbers) <= middle <= most else most, min(numbers), max(numbers))
 
 
 @dataclass(frozen=True)
