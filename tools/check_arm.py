@@ -22,13 +22,17 @@ import torch
 from rich.progress import track
 
 from adamas.engines import library
-from adamas.engines.library import MAX_OPERANDS, LaunchStruct, Layout
+from adamas.engines.library import MAX_OPERANDS, MAX_SLOTS, LaunchStruct, Layout
+from adamas.formats.blocks import blocks_of
+from adamas.formats.int4 import words_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.core.catalog import CASES, DTYPES, LAYOUTS, Case
 from tests.core.test_engines import both
 
-_WIDTH = (4, 8, 2, 2)
+_WIDTH = {0: 4, 1: 8, 2: 2, 3: 2, 4: 1, 5: 1, 8: 2}  # bytes of an element by AdamasDtype
+_PACKED = (6, 7)
+_BLOCK = {4: (128, 4), 5: (128, 4), 6: (32, 2), 7: (64, 4)}  # elements of a block, bytes of its scale
 
 
 class Replay:
@@ -41,7 +45,9 @@ class Replay:
     def adamas_step(self, struct: LaunchStruct) -> int:
         """Write the launch, run it, read the operands back."""
         extents = [
-            [self.extent(struct, tensor, place) for place in range(MAX_OPERANDS)] for tensor in range(struct.tensors)
+            [self.extent(struct, tensor, place) for place in range(MAX_OPERANDS)]
+            + [self.scales(struct, tensor, slot) for slot in range(MAX_SLOTS)]
+            for tensor in range(struct.tensors)
         ]
         (self.folder / "in").write_bytes(self.written(struct, extents))
         done = subprocess.run(
@@ -65,10 +71,23 @@ class Replay:
         address = at(struct.operand[place], ctypes.c_uint64, tensor)
         elements = at(struct.numel, ctypes.c_int64, tensor)
         layout = self.layout(struct, tensor)
+        if 2 <= place < 2 + MAX_SLOTS and struct.dtype[place] in _PACKED:
+            length = at(struct.row_length, ctypes.c_int64, tensor)
+            return address, elements // length * words_of(length) * 4
         if layout is not None and not (layout.flat >> place) & 1:
             dims = range(layout.dims)
             elements = 1 + sum((layout.size[d] - 1) * layout.stride[place][d] for d in dims) if elements else 0
         return address, elements * _WIDTH[struct.dtype[place]]
+
+    @staticmethod
+    def scales(struct: LaunchStruct, tensor: int, slot: int) -> tuple[int, int]:
+        """Return address and size in bytes of the scales of a slot of a tensor."""
+        if not struct.scale[slot]:
+            return 0, 0
+        length = at(struct.row_length, ctypes.c_int64, tensor)
+        size, width = _BLOCK[struct.dtype[2 + slot]]
+        rows = at(struct.numel, ctypes.c_int64, tensor) // length
+        return at(struct.scale[slot], ctypes.c_uint64, tensor), rows * blocks_of(length, size) * width
 
     @staticmethod
     def layout(struct: LaunchStruct, tensor: int) -> Layout | None:
@@ -91,6 +110,8 @@ class Replay:
             (struct.scalars, 8 * width * rows),
         ):
             parts.append(ctypes.string_at(address, size))
+        lengths = ctypes.string_at(struct.row_length, 8 * n) if struct.row_length else b""
+        parts += [array("q", [bool(lengths)]).tobytes(), lengths]
         for tensor in range(n):
             layout = self.layout(struct, tensor)
             parts += [array("q", [layout is not None]).tobytes(), bytes(layout) if layout is not None else b""]
@@ -113,6 +134,15 @@ def jobs() -> list[tuple[Case, torch.Tensor, list[torch.Tensor], dict[str, str]]
             for rounding in ("nearest", "stochastic"):
                 grads = [torch.randn(1300).to(dtype) for _ in range(2)]
                 made.append((case, torch.randn(1300).to(dtype), grads, {"rounding": rounding}))
+        for state_format in ("int8", "int4"):
+            grads = [torch.randn(3, 450) * torch.exp(2 * torch.randn(3, 450)) for _ in range(2)]
+            made.append((case, torch.randn(3, 450), grads, {"state_format": state_format}))
+    for dtype in (torch.bfloat16, torch.float16):
+        for rounding in ("split24", "split32"):
+            for state_format in ("int8", "int4", "float32"):
+                grads = [torch.randn(3, 416).to(dtype) for _ in range(2)]
+                options = {"rounding": rounding, "state_format": state_format}
+                made.append((CASES[9], torch.randn(3, 416).to(dtype), grads, options))
     for make in LAYOUTS.values():
         for dtype in (torch.float32, torch.bfloat16):
             grads = [LAYOUTS["transposed"]((3, 4, 5, 6), dtype).copy_(torch.randn(3, 4, 5, 6))]
@@ -132,6 +162,8 @@ def main(command: list[str]) -> int:
         replay = Replay(command, Path(folder))
         there = SimpleNamespace(
             adamas_step=replay.adamas_step,
+            adamas_ratios=host.adamas_ratios,
+            adamas_squares=host.adamas_squares,
             adamas_count=host.adamas_count,
             adamas_read=host.adamas_read,
             adamas_write=host.adamas_write,

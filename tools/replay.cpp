@@ -59,22 +59,25 @@ int main(int argc, char** argv) {
   const auto stream = read_array<uint64_t>(n);
   const auto step = read_array<double>(n);
   const auto scalars = read_array<double>(rows * size_t(launch.scalars_per_row));
+  const auto row_length = read_array<int64_t>(read_word() ? n : 0);
 
   std::vector<AdamasLayout> layouts(n);
   std::vector<const AdamasLayout*> layout(n);
-  std::vector<std::vector<char>> memory[ADAMAS_MAX_OPERANDS];
-  std::vector<void*> operand[ADAMAS_MAX_OPERANDS];
+  constexpr int kMemories = ADAMAS_MAX_OPERANDS + ADAMAS_MAX_SLOTS;  // operands, then the slots' scales
+  std::vector<std::vector<char>> memory[kMemories];
+  std::vector<void*> operand[kMemories];
   for (size_t i = 0; i < n; ++i) {
     if (read_word()) {
       read_bytes(&layouts[i], sizeof(AdamasLayout));
       layout[i] = &layouts[i];
     }
-    for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) memory[k].push_back(read_array<char>(size_t(read_word())));
+    for (int k = 0; k < kMemories; ++k) memory[k].push_back(read_array<char>(size_t(read_word())));
   }
-  for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) {
+  for (int k = 0; k < kMemories; ++k) {
     for (auto& bytes : memory[k]) operand[k].push_back(bytes.data());
-    launch.operand[k] = operand[k].data();
+    (k < ADAMAS_MAX_OPERANDS ? launch.operand[k] : launch.scale[k - ADAMAS_MAX_OPERANDS]) = operand[k].data();
   }
+  if (!row_length.empty()) launch.row_length = row_length.data();
   launch.numel = numel.data();
   launch.first_block = first_block.data();
   launch.layout = layout.data();
