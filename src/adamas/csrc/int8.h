@@ -34,7 +34,7 @@ struct Chances {
 
   // top is what the block's scale is made of: only its mantissa counts.
   Chances(Key key, float top) {
-    const int32_t h = int32_t(hash32(key, bits_of(top) & 0x7fffffu));
+    const int32_t h = int32_t(hash32(key, bits_of(top) & 0x7fffffu) & 0xffffu);  // so that no sum overflows
     for (int k = 0; k < kSixteen; ++k) {
       for (int lane = 0; lane < kLanes; ++lane) further[k][lane] = h + (k * kLanes + lane) * kGolden;
     }
