@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from adamas.formats import FORMATS, format_for
+from adamas.formats import FORMATS
 from adamas.optimizer import Optimizer
-from adamas.rules import Rule
+from adamas.slots import make_state
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ def memory_report(optimizer: Optimizer) -> MemoryReport:
 
 
 def tensors(value: Any) -> Iterable[torch.Tensor]:
-    """Yield every tensor inside dicts, lists and tuples."""
+    """Yield every tensor inside mappings, lists and tuples."""
     if isinstance(value, torch.Tensor):
         yield value
-    elif isinstance(value, (dict, list, tuple)):
-        for each in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, (Mapping, list, tuple)):
+        for each in value.values() if isinstance(value, Mapping) else value:
             yield from tensors(each)
 
 
@@ -128,21 +128,14 @@ def _states(optimizer: Optimizer, name: str) -> int | None:
         rule = optimizer.rule(group)
         for p in group["params"]:
             if p.requires_grad or optimizer.state.get(p):
+                state: dict[str, Any] = {}
+                shadow = torch.empty_like(p, device="meta", memory_format=torch.preserve_format)
                 try:
-                    total += _state(p, rule, name)
+                    make_state(shadow, "parameter", None, {**group, "state_format": name}, rule, state)
                 except ValueError:
                     return None
+                total += sum(map(_bytes, tensors(state)))
     return total
-
-
-def _state(p: torch.Tensor, rule: type[Rule], name: str) -> int:
-    shadow = torch.empty_like(p, device="meta", memory_format=torch.preserve_format)
-    slots = [format_for(name, p).allocate(shadow, 0.0, slot.signed) for slot in rule.slots]
-    counters = {counter.name for counter in rule.counters if counter.stored}
-    if name == "int8" and slots:
-        counters.add("step")  # of its random numbers, where the rule has none
-    # A counter is a 0-dim tensor of float32.
-    return sum(map(_bytes, tensors(slots))) + 4 * len(counters)
 
 
 def _bytes(x: torch.Tensor) -> int:

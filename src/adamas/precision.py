@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from adamas.checkpoint.models import check_model
 from adamas.engines.launch import as_real
 from adamas.rounding import LOW, Dice, Rounding, rounding_for
 
@@ -29,13 +30,11 @@ def full_precision_state_dict(optimizer: Any, model: torch.nn.Module) -> dict[st
 
 def load_full_precision_state_dict(optimizer: Any, model: torch.nn.Module, full: dict[str, torch.Tensor]) -> None:
     """Load float32 weights. See `adamas.Optimizer.load_full_precision_state_dict`."""
-    own = model.state_dict()
-    missing, unexpected = sorted(set(own) - set(full)), sorted(set(full) - set(own))
-    reshaped = [name for name in own if name in full and own[name].shape != full[name].shape]
-    if missing or unexpected or reshaped:
+    report = check_model(model, {"state": full})
+    if report:
         raise ValueError(
-            f"these are not the weights of this model: missing {missing}, unexpected {unexpected}, of another shape "
-            f"{reshaped}; nothing was loaded"
+            f"these are not the weights of this model: missing {list(report.missing)}, unexpected "
+            f"{list(report.unexpected)}, of another shape {list(report.unfit)}; nothing was loaded"
         )
     model.load_state_dict(full)  # 16-bit weights rounded to nearest, as torch does
     splits = _splits(optimizer)

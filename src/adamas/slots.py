@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from adamas.engines.launch import as_real
-from adamas.formats import Format, Stored, chosen, format_for, format_of
+from adamas.formats import INT8, Format, Stored, chosen, format_for, format_of
 from adamas.rounding import LOW, ROUNDINGS, Dice, Rounding, rounding_for
 from adamas.rules import Rule
 from adamas.rules.rule import STEP, Counter, Slot
@@ -47,11 +47,10 @@ def make_state(
     for slot in rule.slots:
         if state.get(slot.name) is None:
             made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group))
-    rounding = _rounding(p, group, rule, {**state, **made})
-    kept = [made.get(slot.name, state.get(slot.name)) for slot in rule.slots]
+    whole = {**state, **made}
+    rounding = _rounding(p, group, rule, whole)
     # int8 is rounded at random, whatever the rounding of weights.
-    int8 = any(codes is not None and codes.dtype in (torch.int8, torch.uint8) for codes in kept)
-    random = rounding.name != "nearest" or int8
+    random = rounding.name != "nearest" or any(format_of(whole[slot.name]) is INT8 for slot in rule.slots)
     if random and not any(counter.name == "step" for counter in rule.counters):
         _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
     for counter in rule.counters:
@@ -59,9 +58,9 @@ def make_state(
             _make_counter(counter, state)
     if made:
         state.update(made)
-    if rounding.low is None:
-        state.pop(LOW, None) if LOW in state else None
-    elif LOW not in state:
+    if rounding.low is None and LOW in state:
+        del state[LOW]
+    if rounding.low is not None and LOW not in state:
         state[LOW] = torch.zeros_like(as_real(p.detach()), dtype=rounding.low, memory_format=torch.preserve_format)
     return bool(made)
 
@@ -122,9 +121,11 @@ def _stored(p: torch.Tensor, name: str, slot: Slot, state: dict[str, Any]) -> St
             f"{slot.name} of {name} {wrong}: it was changed after its state was made. Make a new optimizer, "
             f"or delete optimizer.state[p] to start the parameter afresh."
         )
-    if form.blockwise:
-        return Stored(form, codes, scale, slot.signed, as_real(p).shape)
-    return Stored(form, as_real(codes), None, slot.signed, as_real(p).shape)
+    return _as_stored(p, slot, form, codes, scale)
+
+
+def _as_stored(p: torch.Tensor, slot: Slot, form: Format, codes: torch.Tensor, scale: torch.Tensor | None) -> Stored:
+    return Stored(form, codes if form.blockwise else as_real(codes), scale, slot.signed, as_real(p).shape)
 
 
 def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
@@ -139,7 +140,7 @@ def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Ten
         raise ValueError(f"{slot.name} {wrong}")
     if not form.blockwise:
         return codes
-    values = form.read(Stored(form, codes, scale, slot.signed, as_real(p).shape), torch.float32)
+    values = form.read(_as_stored(p, slot, form, codes, scale), torch.float32)
     return torch.view_as_complex(values.contiguous()) if p.is_complex() else values
 
 
@@ -149,10 +150,8 @@ def recast(
     """Return a slot of ``p`` in another format, rounded to nearest."""
     values = values_of(p, slot, codes, scale)
     codes, scale = form.allocate(p.detach(), 0.0, slot.signed)
-    shape = as_real(p).shape
-    stored = Stored(form, codes if form.blockwise else as_real(codes), scale, slot.signed, shape)
     form.write(
-        stored,
+        _as_stored(p, slot, form, codes, scale),
         as_real(values).to(torch.float32 if form.blockwise else values.dtype.to_real()),
         ROUNDINGS["nearest"],
         Dice(0, 0, 0),

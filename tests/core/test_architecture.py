@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "guards": {"engines", "hyperparameters", "reports"},
     "hooks": set(),
     "release": {"engines", "planning", "release", "reports", "rules"},
-    "precision": {"engines", "rounding"},
+    "precision": {"checkpoint", "engines", "rounding"},
     "replacing": {"formats", "planning", "rules", "slots"},
     "optimizer": {
         "checkpoint",
@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
         "rules",
     },
     "optimizers": {"optimizer", "planning", "rules", "slots"},
-    "memory": {"formats", "optimizer", "rules"},
+    "memory": {"formats", "optimizer", "slots"},
     "__init__": {"checkpoint", "groups", "memory", "optimizer", "optimizers", "rules"},
 }
 

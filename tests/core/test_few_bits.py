@@ -169,21 +169,3 @@ def test_clipped_updates(state_format: str, rounding: str) -> None:
     weight = torch.randn(7, 300).bfloat16()
     grads = [(torch.randn(7, 300) * 5**step).bfloat16() for step in range(4)]  # each is too large for its history
     both(ADAM, weight, grads, state_format=state_format, rounding=rounding, clip_update=1.0)
-
-
-@pytest.mark.parametrize("state_format", ["int8", "int4"])
-def test_release_changes_no_code(state_format: str) -> None:
-    results = []
-    for released in (False, True):
-        torch.manual_seed(9)
-        model = torch.nn.Sequential(torch.nn.Linear(64, 300), torch.nn.Tanh(), torch.nn.Linear(300, 5)).bfloat16()
-        optimizer = ADAM.make([*model.parameters()], state_format=state_format, rounding="split24")
-        if released:
-            optimizer.release(model)
-        for _ in range(3):
-            model(torch.randn(8, 64).bfloat16()).square().sum().backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        states = [value for p in model.parameters() for value in optimizer.state[p].values()]
-        results.append([*(p.detach() for p in model.parameters()), *states])
-    assert all(map(same_bits, *results))

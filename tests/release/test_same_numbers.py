@@ -19,6 +19,14 @@ STEPS = 5
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.optimizer}-{case.rule}")
 
 
+def step_both(released: tuple[Any, Any], other: tuple[Any, Any], t: int) -> None:
+    """Take a step with the same batch; the other training lets go of its gradients itself."""
+    for model, optimizer in (released, other):
+        backward(model, batch(t))
+        optimizer.step()
+    other[1].zero_grad()
+
+
 def train_both(case: Case, dtype: torch.dtype = torch.float32, steps: int = STEPS, **more: Any) -> None:
     model, other = twins(dtype)
     optimizer, plain = case.make(groups(model), **more), case.make(groups(other), **more)  # type: ignore[arg-type]
@@ -40,8 +48,8 @@ def test_every_rule(case: Case, engine: str):
     train_both(case, engine=engine)
 
 
-@pytest.mark.parametrize("state_format", ["auto", "float32", "bfloat16"])
-@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+@pytest.mark.parametrize("state_format", ["auto", "float32", "bfloat16", "int8", "int4"])
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic", "split24"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_every_format_and_rounding(dtype: torch.dtype, rounding: str, state_format: str):
     train_both(Case("Adam", "AdamW", {"lr": 0.01}), dtype, rounding=rounding, state_format=state_format)
@@ -85,11 +93,7 @@ def test_one_fold_is_no_fold():
     optimizer, plain = (adamas.AdamW(groups(m)) for m in (model, other))
     optimizer.release(model, fold=True)
     for t in range(3):
-        backward(model, batch(t))
-        optimizer.step()
-        backward(other, batch(t))
-        plain.step()
-        plain.zero_grad()
+        step_both((model, optimizer), (other, plain), t)
     assert_same_training((model, optimizer), (other, plain))
 
 
@@ -129,11 +133,7 @@ def test_a_checkpoint_of_released_training_goes_on_without():
     optimizer, plain = (adamas.AdamW(groups(m), lr=0.01) for m in (model, other))
     handle = optimizer.release(model)
     for t in range(6):
-        backward(model, batch(t))
-        optimizer.step()
-        backward(other, batch(t))
-        plain.step()
-        plain.zero_grad()
+        step_both((model, optimizer), (other, plain), t)
         if t == 1:  # new tensors in the state of a released optimizer
             optimizer.load_state_dict(copy.deepcopy(plain.state_dict()))
         if t == 3:

@@ -477,7 +477,7 @@ static void do_share(const AdamasLaunch& launch, int64_t block, int64_t end) {
   }
 }
 
-using Share = void (*)(const AdamasLaunch&, int64_t, int64_t);
+using Share = AdamasKernels::Share;
 
 template <class... Rules>
 static Share choose(int32_t rule, int32_t compute) {
@@ -487,4 +487,4 @@ static Share choose(int32_t rule, int32_t compute) {
   return compute == ADAMAS_FLOAT64 ? in_double[rule] : in_float[rule];
 }
 
-Share find(int32_t rule, int32_t compute) { return choose<ADAMAS_RULES>(rule, compute); }
+static Share find(int32_t rule, int32_t compute) { return choose<ADAMAS_RULES>(rule, compute); }

@@ -1,7 +1,7 @@
 // The engine, compiled for baseline: CMakeLists.txt gives the flags.
 #include <stddef.h>
 
-#include "adamas.h"
+#include "kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,4 +12,7 @@
 namespace adamas_baseline {
 #include "engine.h"
 #include "norms.h"
+
+extern const AdamasKernels kernels;
+const AdamasKernels kernels = {find, squares, ratios_of};
 }  // namespace adamas_baseline

@@ -12,25 +12,17 @@
 #include <immintrin.h>
 #endif
 
-#include "adamas.h"
-
-using Share = void (*)(const AdamasLaunch&, int64_t, int64_t);
+#include "kernels.h"
 
 namespace adamas_baseline {
-Share find(int32_t rule, int32_t compute);
-double squares(const void* from, int32_t dtype, int64_t start, int64_t n);
-double ratios_of(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
+extern const AdamasKernels kernels;
 }
 #if defined(ADAMAS_X86)
 namespace adamas_avx2 {
-Share find(int32_t rule, int32_t compute);
-double squares(const void* from, int32_t dtype, int64_t start, int64_t n);
-double ratios_of(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
+extern const AdamasKernels kernels;
 }
 namespace adamas_avx512 {
-Share find(int32_t rule, int32_t compute);
-double squares(const void* from, int32_t dtype, int64_t start, int64_t n);
-double ratios_of(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
+extern const AdamasKernels kernels;
 }
 #endif
 
@@ -38,9 +30,7 @@ namespace {
 
 struct Isa {
   const char* name;
-  Share (*find)(int32_t, int32_t);
-  decltype(&adamas_baseline::squares) squares;
-  decltype(&adamas_baseline::ratios_of) ratios_of;
+  const AdamasKernels* kernels;
   bool (*available)();
 };
 
@@ -64,10 +54,10 @@ constexpr const char* kBaseline = "baseline";
 // Best first.
 const Isa kIsas[] = {
 #if defined(ADAMAS_X86)
-    {"avx512", adamas_avx512::find, adamas_avx512::squares, adamas_avx512::ratios_of, has_avx512},
-    {"avx2", adamas_avx2::find, adamas_avx2::squares, adamas_avx2::ratios_of, has_avx2},
+    {"avx512", &adamas_avx512::kernels, has_avx512},
+    {"avx2", &adamas_avx2::kernels, has_avx2},
 #endif
-    {kBaseline, adamas_baseline::find, adamas_baseline::squares, adamas_baseline::ratios_of, always},
+    {kBaseline, &adamas_baseline::kernels, always},
 };
 
 const Isa* best() {
@@ -149,7 +139,7 @@ void sum_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int
 
 int adamas_step(const AdamasLaunch* launch) {
   if (!sound(*launch)) return -1;
-  const Share share = chosen->find(launch->rule, launch->compute);
+  const AdamasKernels::Share share = chosen->kernels->find(launch->rule, launch->compute);
   if (!share) return -1;
   const int64_t blocks = launch->first_block[launch->tensors];
   if (blocks == 0) return 0;
@@ -177,7 +167,7 @@ int adamas_squares(int32_t dtype, int32_t threads, int64_t tensors, const int64_
                    const void* const* from, double* partial, double* out) {
   if (dtype < ADAMAS_FLOAT32 || dtype > ADAMAS_FLOAT16) return -1;
   sum_blocks(tensors, numel, first_block, threads, partial, out, [&](int64_t tensor, int64_t start, int64_t end) {
-    return chosen->squares(from[tensor], dtype, start, end - start);
+    return chosen->kernels->squares(from[tensor], dtype, start, end - start);
   });
   return 0;
 }
@@ -186,7 +176,7 @@ int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const double* moment
   if (!sound(*launch) || slot < 0 || slot >= ADAMAS_MAX_SLOTS) return -1;
   sum_blocks(launch->tensors, launch->numel, launch->first_block, launch->threads, partial, out,
              [&](int64_t tensor, int64_t start, int64_t end) {
-               return chosen->ratios_of(*launch, moments, slot, tensor, start, end);
+               return chosen->kernels->ratios_of(*launch, moments, slot, tensor, start, end);
              });
   return 0;
 }

@@ -59,7 +59,7 @@ struct Sums {
   }
 };
 
-double squares(const void* from, int32_t dtype, int64_t start, int64_t n) {
+static double squares(const void* from, int32_t dtype, int64_t start, int64_t n) {
   Sums sums;
   if (dtype == ADAMAS_FLOAT32) {
     sums.add<true>(static_cast<const float*>(from) + start, n);
@@ -119,7 +119,7 @@ static double ratios(const AdamasLaunch& launch, const double* moments, int slot
   return sums.total();
 }
 
-double ratios_of(const AdamasLaunch& launch, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end) {
+static double ratios_of(const AdamasLaunch& launch, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end) {
   return launch.compute == ADAMAS_FLOAT64 ? ratios<double>(launch, moments, slot, tensor, start, end)
                                           : ratios<float>(launch, moments, slot, tensor, start, end);
 }

@@ -15,6 +15,7 @@ from itertools import accumulate
 import torch
 
 from adamas.engines import library
+from adamas.engines.launch import as_real
 
 _SUMS = 16
 _SEGMENT = 256 * library.BLOCK  # how much the reference turns into float64 at a time
@@ -128,7 +129,7 @@ def _square(x: torch.Tensor) -> torch.Tensor:
 
 def _flat(x: torch.Tensor) -> torch.Tensor:
     """Return the elements as real numbers, in the order of their memory where it has no gaps, else row-major."""
-    plain = torch.view_as_real(x.resolve_conj()).resolve_neg() if x.is_complex() else x.resolve_neg()
+    plain = as_real(x)
     return plain.as_strided((plain.numel(),), (1,)) if _is_dense(plain) else plain.reshape(-1)
 
 

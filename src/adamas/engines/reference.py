@@ -50,9 +50,7 @@ def _sum_ratios(item: Item, grad: torch.Tensor, around: Around, slot: int, momen
     decay, take, unbias, floor = moment
 
     def ratio(x: torch.Tensor, g: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        g = around.factor * g
-        if around.l2 != 0.0:
-            g = g + around.l2 * x
+        g = _seen(around, x, g)
         square = g * g
         mean = (decay * v + take * square) * unbias
         return torch.where(square == 0, 0.0, square / mean.clamp_min(floor))
@@ -66,14 +64,18 @@ def _sum_ratios(item: Item, grad: torch.Tensor, around: Around, slot: int, momen
     return sum_blocks(ratio, [x.detach().to(item.compute).permute(order).reshape(-1) for x in read])
 
 
+def _seen(around: Around, x: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+    """Return the gradient as the rule sees it: factor g + l2 x."""
+    if around.factor != 1.0:
+        g = around.factor * g
+    return g + around.l2 * x if around.l2 != 0.0 else g
+
+
 def step_item(item: Item, grad: torch.Tensor, around: Around, scalars: SimpleNamespace, step: int) -> None:
     """Step one parameter: read its slots, apply decay and the rule, round, write."""
     compute = item.compute
-    x, g = item.rounding.read(item.param, item.low, compute), grad.to(compute)
-    if around.factor != 1.0:
-        g = around.factor * g
-    if around.l2 != 0.0:
-        g = g + around.l2 * x
+    x = item.rounding.read(item.param, item.low, compute)
+    g = _seen(around, x, grad.to(compute))
     formats = [slot.format for slot in item.slots]
     # A differentiable step must not overwrite what autograd has saved, so it reads copies.
     read = [slot.clone() for slot in item.slots] if torch.is_grad_enabled() else item.slots

@@ -34,4 +34,4 @@ def format_of(codes: torch.Tensor) -> Format | None:
     return _BY_DTYPE.get(codes.dtype.to_real() if codes.is_complex() else codes.dtype)
 
 
-__all__ = ["FORMATS", "Format", "Plain", "Stored", "chosen", "format_for", "format_of", "named", "unused"]
+__all__ = ["FORMATS", "INT8", "Format", "Plain", "Stored", "chosen", "format_for", "format_of", "named", "unused"]

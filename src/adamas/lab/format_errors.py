@@ -1,7 +1,7 @@
 """How far the updates of few-bit moments are from those of float32 moments, on the gradients of a real training."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,23 +47,17 @@ class Error:
         self.steps += 1
 
 
-@dataclass
 class Shadow:
     """A parameter that gets real gradients and is put back to zero after every step: what it becomes is the update.
 
-    Attributes:
+    Args:
         state_format: of its moments.
         like: the parameter whose gradients it gets.
     """
 
-    state_format: Any
-    like: Tensor
-    optimizer: Any = field(init=False)
-    p: torch.nn.Parameter = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.p = torch.nn.Parameter(torch.zeros_like(self.like))
-        self.optimizer = adamas.Adam([self.p], lr=1.0, state_format=self.state_format, rounding="auto")
+    def __init__(self, state_format: Any, like: Tensor):
+        self.p = torch.nn.Parameter(torch.zeros_like(like))
+        self.optimizer = adamas.Adam([self.p], lr=1.0, state_format=state_format)
 
     def update(self, grad: Tensor) -> Tensor:
         """Return what Adam would subtract with lr 1."""

@@ -4,15 +4,14 @@ The same spec gives the same bits of every metric, in any process, whatever ran 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from adamas.lab import optimizers, workloads
@@ -24,6 +23,7 @@ from adamas.lab.results import Point, Result
 from adamas.lab.spec import RunSpec
 from adamas.lab.streams import batches, initialized_model, reproducible, stream_seed
 from adamas.lab.workloads import Workload
+from adamas.memory import tensors
 
 
 class Stopped(Exception):  # noqa: N818 - an answer to a request, not an error
@@ -62,20 +62,8 @@ def state_bytes(optimizer: Optimizer) -> int:
         >>> state_bytes(optimizer)
         4000
     """
-    tensors: dict[int, Tensor] = {}
-
-    def collect(value: Any) -> None:
-        if isinstance(value, Tensor):
-            tensors[id(value)] = value
-        elif isinstance(value, Mapping):
-            for part in value.values():
-                collect(part)
-        elif isinstance(value, (list, tuple)):
-            for part in value:
-                collect(part)
-
-    collect(optimizer.state)
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    each = {id(tensor): tensor for tensor in tensors(optimizer.state)}
+    return sum(tensor.numel() * tensor.element_size() for tensor in each.values())
 
 
 def _evaluate(workload: Workload, model: nn.Module, data: Data) -> tuple[float, float]:

@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from adamas.lab import workloads
 from adamas.lab.commands import options
+from adamas.lab.compare import spec
 from adamas.lab.errors import LabError
 from adamas.lab.format_errors import FORMATS, WARMUP, Error, measure
-from adamas.lab.spec import RunSpec
 from adamas.lab.tables import plain
 
 
@@ -33,21 +32,11 @@ def formats(
 
     [cyan]adamas formats cnn --steps 300[/]
     """
-    made = workloads.load(workload)
-    lr = made.learning_rates.get("adamw", 0.003)
-    spec = RunSpec(
-        workload=workload,
-        optimizer="adamw",
-        hyperparameters={"lr": lr},
-        seed=seed,
-        steps=steps,
-        batch_size=made.batch_size,
-        eval_every=steps,
-    )
+    wanted = spec(workload, "adamw", seed).model_copy(update={"steps": steps, "eval_every": steps})
     errors: dict[str, dict[str, Error]] = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{escape(workload)}", total=steps)
-        for done, errors in measure(spec, parameters):  # noqa: B007
+        for done, errors in measure(wanted, parameters):  # noqa: B007
             progress.update(task, completed=done)
     if not errors:
         raise LabError(f"{workload} has no matrix to watch", "choose another workload")

@@ -1,0 +1,15 @@
+// What every instruction set has: a table of functions, defined in isa_*.cpp and chosen from in library.cpp.
+#ifndef ADAMAS_KERNELS_H
+#define ADAMAS_KERNELS_H
+
+#include "adamas.h"
+
+struct AdamasKernels {
+  using Share = void (*)(const AdamasLaunch&, int64_t block, int64_t end);
+
+  Share (*find)(int32_t rule, int32_t compute);
+  double (*squares)(const void* from, int32_t dtype, int64_t start, int64_t n);
+  double (*ratios_of)(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
+};
+
+#endif
