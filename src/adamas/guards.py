@@ -62,15 +62,37 @@ class Guards:
         self.last_step: StepReport | None = None
         self._squares: tuple[Plan, Squares] | None = None
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse a value that no step could use."""
-        if name == "nonfinite" and value not in NONFINITE:
+    @property
+    def nonfinite(self) -> str:
+        """What to do with a step whose gradients are not finite."""
+        return self._nonfinite
+
+    @nonfinite.setter
+    def nonfinite(self, value: str) -> None:
+        if value not in NONFINITE:
             raise ValueError(f"unknown nonfinite {value!r}: there are {', '.join(NONFINITE)}")
-        if name == "max_skips" and value is not None and (type(value) is not int or value < 1):
+        self._nonfinite = value
+
+    @property
+    def max_skips(self) -> int | None:
+        """How many steps in a row may be skipped."""
+        return self._max_skips
+
+    @max_skips.setter
+    def max_skips(self, value: int | None) -> None:
+        if value is not None and (type(value) is not int or value < 1):
             raise ValueError(f"max_skips must be None or an integer of at least 1, got {value!r}")
-        if name == "clip_norm":
-            check_threshold(name, value)
-        super().__setattr__(name, value)
+        self._max_skips = value
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The largest norm that all gradients may have together."""
+        return self._clip_norm
+
+    @clip_norm.setter
+    def clip_norm(self, value: float | None) -> None:
+        check_threshold("clip_norm", value)
+        self._clip_norm = value
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickle and deepcopy keep: not what was prepared for tensors of another process."""

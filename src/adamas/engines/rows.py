@@ -61,9 +61,9 @@ class Rows:
             self.sources.append((h, counters))
             scalars = self._scalars(h, counters)
             self._names = self._names or tuple(scalars)
-            around = Around(h.keep, h.l2, h.sign * self._inverse_scale)
+            around = (h.keep, h.l2, h.sign * self._inverse_scale)
             if self._part is not None:
-                around, scalars = self._fold(around, scalars, self._part)
+                around, scalars = self._fold(Around(*around), scalars, self._part)
             self.numbers.extend((*around, *scalars.values()))
         return place
 

@@ -40,9 +40,9 @@ def clip_updates(
     Returns:
         RMS of every item (NaN where its group does not clip), or None if no group does.
     """
-    sources = rows.sources[:]
-    if all(threshold(h) is None for h, _ in sources):
+    if all(threshold(h) is None for h, _ in rows.sources):
         return None
+    sources = rows.sources[:]
     rule = items[0].rule
     moments, slot = array("d"), 0
     for h, counters in sources:
