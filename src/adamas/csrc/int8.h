@@ -1,11 +1,8 @@
 // One byte an element: formats/int8.py has the code maps. Units of 128 staged floats, filled up with zeros.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
-// Of a code only the lowest byte is kept, so the bits of kMagic need not be taken off.
 
 constexpr float kSigned = 16129.0f, kUnsigned = 65025.0f;  // 127^2, 255^2
 constexpr float kPerSigned = float(1.0 / 16129.0), kPerUnsigned = float(1.0 / 65025.0);
-
-static inline Floats fourth(Floats x) { return (x * x) * (x * x); }
 
 static inline Floats decode(const int8_t* codes, Floats c) {
   const Floats q = to_floats(load_bytes(codes));
@@ -26,44 +23,45 @@ static void decode_unit(const Code* codes, float scale, float* values) {
   for (int64_t i = 0; i < kUnit; i += kLanes) store(values + i, decode(codes + i, c));
 }
 
-constexpr int32_t kGolden = 40503;  // 2^16 over the golden ratio
+constexpr uint32_t kGolden = 2654435769u;  // 2^32 over the golden ratio
 
-// A number in 0 .. 1 for every element of a unit: one hash, and a golden section of the circle further each time.
+// A number in 0 .. 1, never 1, for every element of a unit: one hash, and a golden section of the circle further each time.
 struct Chances {
-  Ints further[kSixteen];
+  Words further[kSixteen];
 
   // top is what the block's scale is made of: only its mantissa counts.
   Chances(Key key, float top) {
-    const int32_t h = int32_t(hash32(key, bits_of(top) & 0x7fffffu) & 0xffffu);  // so that no sum overflows
-    for (int k = 0; k < kSixteen; ++k) {
-      for (int lane = 0; lane < kLanes; ++lane) further[k][lane] = h + (k * kLanes + lane) * kGolden;
-    }
+    const uint32_t h = hash32(key, bits_of(top) & 0x7fffffu);
+    Words steps;
+    for (int lane = 0; lane < kLanes; ++lane) steps[lane] = uint32_t(lane) * kGolden;
+    for (int k = 0; k < kSixteen; ++k) further[k] = steps + (h + uint32_t(k * kLanes) * kGolden);
   }
 
-  // Of register k of the next 16 elements.
+  // Of register k of the next 16 elements: the upper 23 bits are the mantissa of a float in 1 .. 2.
   Floats next(int k) {
-    const Floats chance = (to_floats(further[k] & 0xffff) + 0.5f) * 0x1p-16f;
+    const Floats chance = Floats((further[k] >> 9) | 0x3f800000u) - 1.0f;
     further[k] += 16 * kGolden;
     return chance;
   }
 };
 
-static inline Floats floor_of(Floats t) {
-  const Floats near = (t + kMagic) - kMagic;
-  return near > t ? near - 1.0f : near;
-}
+static inline Ints whole(Floats x) { return __builtin_convertvector(x, Ints); }
 
-// k = floor(sqrt(w)) or k + 1, with the probability that makes the mean of its square w.
+// The whole part is k = floor(sqrt(w)) or k + 1, with the probability (w - k^2) / (2 k + 1) that makes the mean of its
+// square w: k + 1 where s >= 1 - that, s being chance, which is (k + 1 - s)^2 <= w - s + s^2.
 static inline Floats square_at_random(Floats w, Floats chance) {
-  const Floats k = floor_of(root(w)), up = k + 1.0f;
-  return smaller(chance * (k + up) < w - k * k ? up : k, splat(127.0f));
+  const Floats below = w - (chance - chance * chance);
+  return smaller(root(larger(below, Floats{})) + chance, splat(127.0f));
 }
 
-// k = floor(sqrt(y)) or k + 1, with the probability that makes the mean of its fourth power y^2; at least 1 if y > 0.
-static inline Floats fourth_at_random(Floats y, Floats chance) {
-  const Floats k = floor_of(root(y)), up = k + 1.0f, below = fourth(k);
-  const Floats q = chance * (fourth(up) - below) < y * y - below ? up : k;
-  return Floats(Ints(smaller(larger(q, splat(1.0f)), splat(255.0f))) & Ints(y > 0.0f));
+// k = floor(sqrt(y)) or k + 1, with the probability that makes the mean of its fourth power y^2: of y^2 - k^4 in
+// (k + 1)^4 - k^4, both in factors. At least 1.
+static inline Ints fourth_at_random(Floats y, Floats chance) {
+  y = larger(y, splat(1.0f));
+  const Ints k = whole(root(y));
+  const Floats q = to_floats(k), square = q * q, e = q + (q + 1.0f);
+  const Ints up = chance * (e * ((square + square) + e)) < (y - square) * (y + square);
+  return k - up;
 }
 
 // Of a slot with signs, of which top is the largest magnitude.
@@ -78,9 +76,10 @@ static float encode_unit(const float* values, float top, Key key, int8_t* codes)
     Ints code[kSixteen];
     for (int k = 0; k < kSixteen; ++k) {
       const Floats x = load(values + i + k * kLanes);
-      code[k] = with_sign(Ints(square_at_random(magnitude(x) * factor, chances.next(k)) + kMagic), x);
+      const Floats q = square_at_random(magnitude(x) * factor, chances.next(k));
+      code[k] = whole(Floats(Words(q) | (Words(x) & 0x80000000u)));
     }
-    store_bytes(codes + i, code);
+    store_codes(codes + i, code);
   }
   return top;
 }
@@ -96,9 +95,10 @@ static float encode_unit(const float* roots, float top, Key key, uint8_t* codes)
   for (int64_t i = 0; i < kUnit; i += 16) {
     Ints code[kSixteen];
     for (int k = 0; k < kSixteen; ++k) {
-      code[k] = Ints(fourth_at_random(load(roots + i + k * kLanes) * factor, chances.next(k)) + kMagic);
+      const Floats y = load(roots + i + k * kLanes) * factor;
+      code[k] = fourth_at_random(y, chances.next(k)) & Ints(y > 0.0f);
     }
-    store_bytes(codes + i, code);
+    store_codes(codes + i, code);
   }
   return top;
 }

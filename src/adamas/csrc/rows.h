@@ -134,12 +134,14 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
     quick = in_registers<Rule>(place, weight, random);
     if (quick) rule = strips_of<Rule>(a, numbers);
   }
+  Turns<Rule> turns(random);
   alignas(64) T stage[2 + Rule::kSlots][kUnit];
   alignas(64) float values[kUnit];
   for (int64_t at = start, n; at < end; at += n) {
     n = length - column < kUnit ? length - column : kUnit;
     if constexpr (sizeof(T) == 4) {
-      if (quick && n == kUnit && do_unit(launch, tensor, at, row, column, rule, place, weight, random)) {
+      if (quick && n == kUnit && do_unit(launch, tensor, at, row, column, rule, place, weight, random, turns.next())) {
+        turns.stepped();
         column += n;
         if (column == length) {
           column = 0;
@@ -193,4 +195,5 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
       ++row;
     }
   }
+  turns.finish();
 }

@@ -86,16 +86,15 @@ struct UnitSlot {
     codes = reinterpret_cast<Code*>(blocks.codes);
     scale = reinterpret_cast<float*>(blocks.scale);
     factor = splat(factor_of(codes, *scale));
-    top[0] = top[1] = Ints{};
   }
 
   Pair read(int64_t i) const { return {decode(codes + i, factor), decode(codes + i + kLanes, factor)}; }
 
-  void keep(int64_t i, Pair x) {
+  void keep(int64_t i, Pair x, Ints* largest) {
     if constexpr (!kSigned) x = {root(x.low), root(x.high)};  // often the rule has them already
     store_pair(values + i, x);
-    top[0] = larger(Ints(x.low) & 0x7fffffff, top[0]);
-    top[1] = larger(Ints(x.high) & 0x7fffffff, top[1]);
+    largest[0] = larger(Ints(x.low) & 0x7fffffff, largest[0]);
+    largest[1] = larger(Ints(x.high) & 0x7fffffff, largest[1]);
   }
 
   void close(Key key) {
@@ -122,8 +121,8 @@ struct UnitSlots {
 };
 
 template <class Rule, class Weights, class Gradient>
-static void step_unit(const Strips<Rule>& rule, Weights weights, const Gradient* g, UnitSlots<Rule>& slots,
-                      const Key* key) {
+static void step_unit(const Strips<Rule>& rule, Weights weights, const Gradient* g, UnitSlots<Rule>& slots) {
+  Ints largest[ADAMAS_MAX_SLOTS][2] = {};  // not in the slots: here the compiler knows that nothing else writes it
   for (int64_t i = 0; i < kUnit; i += 2 * kLanes) {
     if (i % kStrip == 0) {
       ask_ahead(weights.at + i);
@@ -138,11 +137,44 @@ static void step_unit(const Strips<Rule>& rule, Weights weights, const Gradient*
       high[j] = value.high;
     });
     const Pair y = {rule.step(x.low, gradient.low, low), rule.step(x.high, gradient.high, high)};
-    slots.each([&](auto& slot, int j) __attribute__((always_inline)) { slot.keep(i, {low[j], high[j]}); });
+    slots.each([&](auto& slot, int j) __attribute__((always_inline)) { slot.keep(i, {low[j], high[j]}, largest[j]); });
     weights.write(i, y);
   }
-  slots.each([&](auto& slot, int j) { slot.close(key[j]); });
+  slots.each([&](auto& slot, int j) {
+    slot.top[0] = largest[j][0];
+    slot.top[1] = largest[j][1];
+  });
 }
+
+// Two units take turns: one is coded after the next is stepped. A block's codes wait for its largest element, so right
+// after its step there would be nothing to do but wait.
+template <class Rule>
+struct Turns {
+  UnitSlots<Rule> slots[2];
+  Key key[ADAMAS_MAX_SLOTS];
+  int turn = 0;
+  bool waits = false;
+
+  explicit Turns(const Randomness& random) {
+    for (int j = 0; j < Rule::kSlots; ++j) key[j] = random.key(2 + j);
+  }
+
+  UnitSlots<Rule>& next() { return slots[turn]; }
+
+  void stepped() {
+    turn ^= 1;
+    if (waits) code(slots[turn]);
+    waits = true;
+  }
+
+  void finish() {
+    if (waits) code(slots[turn ^ 1]);
+  }
+
+  void code(UnitSlots<Rule>& unit) {
+    unit.each([&](auto& slot, int j) { slot.close(key[j]); });
+  }
+};
 
 // Whether a tensor's whole units can go this way.
 template <class Rule>
@@ -160,29 +192,25 @@ static bool in_registers(const Place* place, const Weight& weight, const Randomn
 // The unit at element `at`, which is at this row and column. False if its random numbers do not begin with a strip.
 template <class Rule>
 static bool do_unit(const AdamasLaunch& launch, int64_t tensor, int64_t at, int64_t row, int64_t column,
-                    const Strips<Rule>& rule, const Place* place, const Weight& weight, const Randomness& random) {
+                    const Strips<Rule>& rule, const Place* place, const Weight& weight, const Randomness& random,
+                    UnitSlots<Rule>& slots) {
   const bool is_short = place[0].dtype == ADAMAS_BFLOAT16;
   if (is_short && random.stochastic && !weight.split && at % kStrip != 0) return false;
-  UnitSlots<Rule> slots;
-  Key key[ADAMAS_MAX_SLOTS];
-  slots.each([&](auto& slot, int j) {
-    slot.open(blocks_of(launch, tensor, j, row, column));
-    key[j] = random.key(2 + j);
-  });
+  slots.each([&](auto& slot, int j) { slot.open(blocks_of(launch, tensor, j, row, column)); });
   void* p = place[0].flat_at(at);
   const void* g = place[1].flat_at(at);
   if (!is_short) {
-    step_unit(rule, PlainWeights{static_cast<float*>(p)}, static_cast<const float*>(g), slots, key);
+    step_unit(rule, PlainWeights{static_cast<float*>(p)}, static_cast<const float*>(g), slots);
     return true;
   }
   uint16_t* h = static_cast<uint16_t*>(p);
   const uint16_t* gradient = static_cast<const uint16_t*>(g);
   if (weight.split) {
     int8_t* low = reinterpret_cast<int8_t*>(weight.low.flat_at(at));
-    step_unit(rule, SplitWeights{h, low}, gradient, slots, key);
+    step_unit(rule, SplitWeights{h, low}, gradient, slots);
   } else {
     const Dice dice = random.dice(0, at);
-    step_unit(rule, ShortWeights{h, dice.stochastic, dice.key, dice.first, {}}, gradient, slots, key);
+    step_unit(rule, ShortWeights{h, dice.stochastic, dice.key, dice.first, {}}, gradient, slots);
   }
   return true;
 }

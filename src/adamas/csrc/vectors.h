@@ -171,28 +171,53 @@ static inline Ints load_bytes(const uint8_t* from) {
 }
 
 constexpr int kSixteen = 16 / kLanes;  // registers that hold 16 elements
+static inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }
+static inline Ints smaller(Ints a, Ints b) { return a < b ? a : b; }
+
+// Store 16 words as bytes: those out of range as the nearest that is in it.
+static inline void store_codes(int8_t* to, const Ints* x) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8(__m512i(x[0])));
+#elif defined(__AVX2__)
+  const __m256i ordered = _mm256_permute4x64_epi64(_mm256_packs_epi32(__m256i(x[0]), __m256i(x[1])), 0xd8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+#elif defined(__SSE2__)
+  const __m128i low = _mm_packs_epi32(__m128i(x[0]), __m128i(x[1])), high = _mm_packs_epi32(__m128i(x[2]), __m128i(x[3]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(low, high));
+#else
+  for (int k = 0; k < kSixteen; ++k) {
+    const Ints capped = smaller(larger(x[k], Ints{} - 128), Ints{} + 127);
+    const Bytes bytes = __builtin_convertvector(capped, Bytes);
+    __builtin_memcpy(to + k * kLanes, &bytes, sizeof bytes);
+  }
+#endif
+}
+
+// None is negative.
+static inline void store_codes(uint8_t* to, const Ints* x) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtusepi32_epi8(__m512i(x[0])));
+#elif defined(__AVX2__)
+  const __m256i ordered = _mm256_permute4x64_epi64(_mm256_packs_epi32(__m256i(x[0]), __m256i(x[1])), 0xd8);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+#elif defined(__SSE2__)
+  const __m128i low = _mm_packs_epi32(__m128i(x[0]), __m128i(x[1])), high = _mm_packs_epi32(__m128i(x[2]), __m128i(x[3]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(low, high));
+#else
+  for (int k = 0; k < kSixteen; ++k) {
+    const UnsignedBytes bytes = __builtin_convertvector(smaller(x[k], Ints{} + 255), UnsignedBytes);
+    __builtin_memcpy(to + k * kLanes, &bytes, sizeof bytes);
+  }
+#endif
+}
 
 // Store the lowest bytes of 16 words.
 static inline void store_bytes(void* to, const Ints* x) {
-#if defined(__AVX512F__)
-  _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(__m512i(x[0])));
-#elif defined(__AVX2__)
-  const __m256i mask = _mm256_set1_epi32(0xff);
-  const __m256i halves = _mm256_packs_epi32(_mm256_and_si256(__m256i(x[0]), mask), _mm256_and_si256(__m256i(x[1]), mask));
-  const __m256i ordered = _mm256_permute4x64_epi64(halves, 0xd8);
-  _mm_storeu_si128(static_cast<__m128i*>(to),
-                   _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
-#elif defined(__SSE2__)
-  const __m128i mask = _mm_set1_epi32(0xff);
-  const __m128i low = _mm_packs_epi32(_mm_and_si128(__m128i(x[0]), mask), _mm_and_si128(__m128i(x[1]), mask));
-  const __m128i high = _mm_packs_epi32(_mm_and_si128(__m128i(x[2]), mask), _mm_and_si128(__m128i(x[3]), mask));
-  _mm_storeu_si128(static_cast<__m128i*>(to), _mm_packus_epi16(low, high));
-#else
-  for (int k = 0; k < kSixteen; ++k) {
-    const Bytes bytes = __builtin_convertvector(x[k], Bytes);
-    __builtin_memcpy(static_cast<char*>(to) + k * kLanes, &bytes, sizeof bytes);
-  }
-#endif
+  Ints lowest[kSixteen];
+  for (int k = 0; k < kSixteen; ++k) lowest[k] = x[k] & 0xff;
+  store_codes(static_cast<uint8_t*>(to), lowest);
 }
 
 static inline Floats to_floats(Ints x) { return __builtin_convertvector(x, Floats); }
@@ -208,16 +233,6 @@ static inline void store_byte_pair(int8_t* to, Ints low, Ints high) {
       __builtin_memcpy(to + k * kLanes, &bytes, sizeof bytes);
     }
   }
-}
-
-// x with the sign of y: 0 where y's bits are; only the lowest bytes matter.
-static inline Ints with_sign(Ints x, Floats y) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
-  return Ints(_mm256_sign_epi32(__m256i(x), __m256i(y)));
-#else
-  const Ints sign = Ints(y) >> 31;
-  return (x ^ sign) - sign;
-#endif
 }
 
 // a where it is larger, else b; b if either is NaN.
@@ -245,5 +260,3 @@ static inline Floats smaller(Floats a, Floats b) {
   return a < b ? a : b;
 #endif
 }
-
-static inline Ints larger(Ints a, Ints b) { return a > b ? a : b; }

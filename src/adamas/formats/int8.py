@@ -15,8 +15,8 @@ with fourth powers: so what is read is right on average, in the moment itself (i
 nearest, both would stall. beta2 = 0.999 moves v by 0.1 % a step, and codes lie 1 to 6 % apart; m without gradients
 decays by 0.9 a step, which leaves any code up to 9 where it is: 0.5 % of the block's largest m, for ever.
 
-Random numbers are cheap and even: a block has one of 16 bits, h, and its element i gets h + 40503 i mod 2^16, a golden
-section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the seed,
+Random numbers are cheap and even: a block has one of 32 bits, h, and its element i gets h + 2654435769 i mod 2^32, a
+golden section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the seed,
 the tensor's name, the step and the mantissa of R: of nothing that changes when rows move to another machine, or when
 gradients are scaled by a power of 2.
 
@@ -47,7 +47,7 @@ from adamas.rounding import Dice, Rounding
 
 BLOCK = 128
 _SIGNED, _UNSIGNED = 127.0**2, 255.0**2
-_GOLDEN = 40503  # 2^16 over the golden ratio
+_GOLDEN = 2654435769  # 2^32 over the golden ratio
 # Factors, as float32: a division by a constant is not one operation everywhere.
 _PER_SIGNED, _PER_UNSIGNED = (float(torch.tensor(1 / x)) for x in (_SIGNED, _UNSIGNED))
 
@@ -107,30 +107,29 @@ class Int8(Format):
 def _encode_signed(x: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
     scale, usable = largest(x.abs(), SIGNED_TINY)
     w = flushed(x.abs()) * over(_SIGNED, scale, usable)
-    k = root(w).floor()
-    up = _chance(scale, dice) * (k + (k + 1.0)) < w - k * k
-    return torch.where(usable, torch.sign(x) * (k + up).clamp_max(127.0), 0.0), scale
+    s = _chance(scale, dice)
+    # k + 1 rather than k where s >= 1 - (w - k^2) / (2 k + 1), which is (k + 1 - s)^2 <= w - s + s^2: solved for k + 1.
+    q = (root((w - (s - s * s)).clamp_min(0.0)) + s).clamp_max(127.0).floor()
+    return torch.where(usable, torch.sign(x) * q, 0.0), scale
 
 
 def _encode_unsigned(v: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
     r = root(torch.where(v.isnan(), v, flushed(v)))
     scale, usable = largest(r)
-    y = r * over(_UNSIGNED, scale, usable)
+    r = r * over(_UNSIGNED, scale, usable)
+    y = r.clamp_min(1.0)
     k = root(y).floor()
-    below = _fourth(k)
-    up = _chance(scale, dice) * (_fourth(k + 1.0) - below) < y * y - below
-    return torch.where(usable & (r > 0), (k + up).clamp(1.0, 255.0), 0.0), scale
+    square, e = k * k, k + (k + 1.0)
+    # y^2 - k^4 and (k + 1)^4 - k^4, in factors.
+    up = _chance(scale, dice) * (e * ((square + square) + e)) < (y - square) * (y + square)
+    return torch.where(usable & (r > 0), (k + up).clamp_max(255.0), 0.0), scale
 
 
 def _chance(scale: torch.Tensor, dice: Dice) -> torch.Tensor:
-    """Return numbers in 0..1 for the elements of blocks."""
-    h = dice.hash(scale.contiguous().view(torch.int32).long() & 0x7FFFFF) & 0xFFFF
+    """Return numbers in 0..1, never 1, for the elements of blocks."""
+    h = dice.hash(scale.contiguous().view(torch.int32).long() & 0x7FFFFF)
     further = torch.arange(BLOCK, device=scale.device) * _GOLDEN
-    return (2.0 * ((h + further) & 0xFFFF) + 1.0) * 2.0**-17
-
-
-def _fourth(x: torch.Tensor) -> torch.Tensor:
-    return (x * x) * (x * x)
+    return (((h + further) & 0xFFFFFFFF) >> 9) * 2.0**-23
 
 
 INT8 = Int8()
