@@ -10,8 +10,8 @@ struct Blocks {
   char* scale;
   int32_t dtype;
 
-  int64_t code_bytes(int64_t n) const { return packed(dtype) ? packed_bytes(n) : n; }
-  int64_t scale_bytes(int64_t n) const {
+  ADAMAS_INLINE int64_t code_bytes(int64_t n) const { return packed(dtype) ? packed_bytes(n) : n; }
+  ADAMAS_INLINE int64_t scale_bytes(int64_t n) const {
     switch (dtype) {
       case ADAMAS_INT4: return (n + kSignedBlock - 1) / kSignedBlock * 2;
       case ADAMAS_UINT4: return (n + kUnsignedBlock - 1) / kUnsignedBlock * 4;
@@ -80,7 +80,7 @@ struct Blocks {
   }
 };
 
-static inline Blocks blocks_of(const AdamasLaunch& launch, int64_t tensor, int slot, int64_t row, int64_t column) {
+static ADAMAS_INLINE Blocks blocks_of(const AdamasLaunch& launch, int64_t tensor, int slot, int64_t row, int64_t column) {
   const int64_t length = launch.row_length[tensor];
   Blocks all = {nullptr, nullptr, launch.dtype[2 + slot]};
   all.codes = static_cast<char*>(launch.operand[2 + slot][tensor]) + row * all.code_bytes(length) + all.code_bytes(column);

@@ -16,9 +16,9 @@ static inline void ask_ahead(const S* from) {
 
 constexpr int kPairs = kStrip / kLanes / 2;
 
-static inline void put(float* to, Pair x, const Rolls&, bool, int) { store_pair(to, x); }
+static ADAMAS_INLINE void put(float* to, Pair x, const Rolls&, bool, int) { store_pair(to, x); }
 
-static inline void put(uint16_t* to, Pair x, const Rolls& rolls, bool stochastic, int k) {
+static ADAMAS_INLINE void put(uint16_t* to, Pair x, const Rolls& rolls, bool stochastic, int k) {
   if (stochastic) {
     store_bfloat16(to, x, rolls.of(2 * k), rolls.of(2 * k + 1));
   } else {
@@ -33,7 +33,7 @@ struct Strips {
   bool coupled, scaled, stochastic;
   Key key[ADAMAS_MAX_OPERANDS];
 
-  inline __attribute__((always_inline)) Floats step(Floats x, Floats g, Floats* s) const {
+  ADAMAS_INLINE Floats step(Floats x, Floats g, Floats* s) const {
     Floats gradient = scaled ? factor * g : g;
     if (coupled) gradient = gradient + l2 * x;
     const Floats y = update_slots<Rule, Floats>(keep * x, gradient, c, s);

@@ -8,9 +8,9 @@
 struct PlainWeights {
   float* at;
 
-  Pair read(int64_t i) const { return load_pair(at + i); }
-  void start(int64_t) {}
-  void write(int64_t i, Pair x) const { store_pair(at + i, x); }
+  ADAMAS_INLINE Pair read(int64_t i) const { return load_pair(at + i); }
+  ADAMAS_INLINE void start(int64_t) {}
+  ADAMAS_INLINE void write(int64_t i, Pair x) const { store_pair(at + i, x); }
 };
 
 // Bfloat16 weights, rounded to nearest or at random; `first` is the row-major index of element 0, a multiple of 32.
@@ -21,11 +21,11 @@ struct ShortWeights {
   uint32_t first;
   Rolls rolls;
 
-  Pair read(int64_t i) const { return load_pair(at + i); }
-  void start(int64_t i) {
+  ADAMAS_INLINE Pair read(int64_t i) const { return load_pair(at + i); }
+  ADAMAS_INLINE void start(int64_t i) {
     if (stochastic && i % kStrip == 0) rolls = Rolls(key, first + uint32_t(i));
   }
-  void write(int64_t i, Pair x) const { put(at + i, x, rolls, stochastic, int(i % kStrip) / (2 * kLanes)); }
+  ADAMAS_INLINE void write(int64_t i, Pair x) const { put(at + i, x, rolls, stochastic, int(i % kStrip) / (2 * kLanes)); }
 };
 
 // Bfloat16 weights with a byte more of each beside: see split.h.
@@ -33,15 +33,15 @@ struct SplitWeights {
   uint16_t* at;
   int8_t* low;
 
-  Pair read(int64_t i) const {
+  ADAMAS_INLINE Pair read(int64_t i) const {
     const Pair upper = load_pair(at + i);
     const Ints below[2] = {load_bytes(low + i) << 8, load_bytes(low + i + kLanes) << 8};
     return {Floats(Ints(upper.low) + below[0]), Floats(Ints(upper.high) + below[1])};
   }
 
-  void start(int64_t) {}
+  ADAMAS_INLINE void start(int64_t) {}
 
-  void write(int64_t i, Pair x) const {
+  ADAMAS_INLINE void write(int64_t i, Pair x) const {
     Words up[2] = {Words(x.low) + 0x8000u, Words(x.high) + 0x8000u};
     Ints rest[2];
     const Words bits[2] = {Words(x.low), Words(x.high)};
@@ -88,9 +88,9 @@ struct UnitSlot {
     factor = splat(factor_of(codes, *scale));
   }
 
-  Pair read(int64_t i) const { return {decode(codes + i, factor), decode(codes + i + kLanes, factor)}; }
+  ADAMAS_INLINE Pair read(int64_t i) const { return {decode(codes + i, factor), decode(codes + i + kLanes, factor)}; }
 
-  void keep(int64_t i, Pair x, Ints* largest) {
+  ADAMAS_INLINE void keep(int64_t i, Pair x, Ints* largest) {
     if constexpr (!kSigned) x = {root(x.low), root(x.high)};  // often the rule has them already
     store_pair(values + i, x);
     largest[0] = larger(Ints(x.low) & 0x7fffffff, largest[0]);
@@ -113,7 +113,7 @@ struct UnitSlots {
   UnitSlot<kSign<2>> third;
 
   template <class F>
-  inline __attribute__((always_inline)) void each(F f) {
+  ADAMAS_INLINE void each(F f) {
     if constexpr (Rule::kSlots > 0) f(first, 0);
     if constexpr (Rule::kSlots > 1) f(second, 1);
     if constexpr (Rule::kSlots > 2) f(third, 2);
