@@ -21,7 +21,8 @@ static inline void unpack(const uint8_t* bytes, Ints* below, Ints* above) {
   }
 }
 
-static void decode_signed4(const uint8_t* bytes, const uint16_t* scale, float* values) {
+// Of a slot with signs.
+static void decode4(const uint8_t* bytes, const uint16_t* scale, float* values) {
   for (int64_t i = 0; i < kUnit; i += kStrip) {
     const Floats c = splat(from_bfloat16(scale[i / kSignedBlock]) * kPer7);
     Ints below[kSixteen], above[kSixteen];
@@ -40,7 +41,8 @@ static inline Floats half_octaves(Ints q) {
   return (below & 1) != 0 ? octave * kHalfOctave : octave;
 }
 
-static void decode_unsigned4(const uint8_t* bytes, const float* scale, float* values) {
+// Of a slot without.
+static void decode4(const uint8_t* bytes, const float* scale, float* values) {
   for (int64_t i = 0; i < kUnit; i += kStrip) {
     const Floats c = splat(scale[i / kUnsignedBlock]);
     Ints below[kSixteen], above[kSixteen];
@@ -108,4 +110,24 @@ static float encode_unsigned4(const float* values, int64_t n, uint8_t* bytes) {
     store_bytes(bytes + strip * 16, both);
   }
   return top * (kept.total() / read.total());
+}
+
+template <bool kSigned>
+struct ScaleOf {
+  using Type = uint16_t;
+};
+template <>
+struct ScaleOf<false> {
+  using Type = float;
+};
+
+// n elements of a row, zeros behind them up to the end of their last block.
+static void encode4(const float* values, int64_t n, uint8_t* bytes, uint16_t* scale) {
+  for (int64_t i = 0; i < n; i += kSignedBlock) scale[i / kSignedBlock] = encode_signed4(values + i, bytes + i / 2);
+}
+
+static void encode4(const float* values, int64_t n, uint8_t* bytes, float* scale) {
+  for (int64_t i = 0; i < n; i += kUnsignedBlock) {
+    scale[i / kUnsignedBlock] = encode_unsigned4(values + i, n - i, bytes + i / 2);
+  }
 }

@@ -25,21 +25,36 @@ static void decode_unit(const Code* codes, float scale, float* values) {
 
 constexpr uint32_t kGolden = 2654435769u;  // 2^32 over the golden ratio
 
-// A number in 0 .. 1, never 1, for every element of a unit: one hash, and a golden section of the circle further each time.
+// What all elements of a block share: the number that a code of them is multiplied by is made of `scale`.
+struct Scaling {
+  float scale, factor;  // factor 0: all codes are 0
+  uint32_t chance;
+};
+
+// most: the square of the largest code; top: the largest magnitude of the block, of which only the mantissa
+// counts for chance.
+static inline Scaling scaling_of(float top, float tiny, float most, Key key) {
+  if (!(top >= tiny && top < kHuge)) return {top < tiny ? 0.0f : not_a_number(), 0.0f, 0};
+  return {top, most / top, hash32(key, bits_of(top) & 0x7fffffu)};
+}
+
+static inline Scaling scaling_of(const int8_t*, float top, Key key) { return scaling_of(top, kSignedTiny, kSigned, key); }
+static inline Scaling scaling_of(const uint8_t*, float top, Key key) { return scaling_of(top, kTiny, kUnsigned, key); }
+
+// A number in 0 .. 1, never 1, for every element of a unit: a golden section of the circle further each time.
+// The upper bits are the mantissa of a float in 1 .. 2.
 struct Chances {
   Words further[kSixteen];
 
-  // top is what the block's scale is made of: only its mantissa counts.
-  Chances(Key key, float top) {
-    const uint32_t h = hash32(key, bits_of(top) & 0x7fffffu);
+  explicit Chances(uint32_t h) {
     Words steps;
     for (int lane = 0; lane < kLanes; ++lane) steps[lane] = uint32_t(lane) * kGolden;
     for (int k = 0; k < kSixteen; ++k) further[k] = steps + (h + uint32_t(k * kLanes) * kGolden);
   }
 
-  // Of register k of the next 16 elements: the upper 23 bits are the mantissa of a float in 1 .. 2.
-  Floats next(int k) {
-    const Floats chance = Floats((further[k] >> 9) | 0x3f800000u) - 1.0f;
+  // Of register k of the next 16 elements, with the mantissa bits of the mask.
+  Floats next(int k, uint32_t mask) {
+    const Floats chance = Floats(((further[k] >> 9) & mask) | 0x3f800000u) - 1.0f;
     further[k] += 16 * kGolden;
     return chance;
   }
@@ -48,57 +63,62 @@ struct Chances {
 static inline Ints whole(Floats x) { return __builtin_convertvector(x, Ints); }
 
 // The whole part is k = floor(sqrt(w)) or k + 1, with the probability (w - k^2) / (2 k + 1) that makes the mean of its
-// square w: k + 1 where s >= 1 - that, s being chance, which is (k + 1 - s)^2 <= w - s + s^2.
-static inline Floats square_at_random(Floats w, Floats chance) {
-  const Floats below = w - (chance - chance * chance);
-  return smaller(root(larger(below, Floats{})) + chance, splat(127.0f));
+// square w: k + 1 where s >= 1 - that, s being chance, which is (k + 1 - s)^2 <= w - s + s^2. The square of the 12 bits of s
+// is exact.
+static inline Floats square_at_random(Floats w, Floats s) {
+  return root(larger(fused(s, s, w - s), Floats{})) + s;
 }
 
 // k = floor(sqrt(y)) or k + 1, with the probability that makes the mean of its fourth power y^2: of y^2 - k^4 in
-// (k + 1)^4 - k^4, both in factors. At least 1.
+// (k + 1)^4 - k^4, both in factors, of which those with k alone are exact. At least 1 if y > 0.
 static inline Ints fourth_at_random(Floats y, Floats chance) {
-  y = larger(y, splat(1.0f));
   const Ints k = whole(root(y));
-  const Floats q = to_floats(k), square = q * q, e = q + (q + 1.0f);
-  const Ints up = chance * (e * ((square + square) + e)) < (y - square) * (y + square);
-  return k - up;
+  const Floats q = to_floats(k), one = splat(1.0f), two = splat(2.0f), h = fused(q, q, q);
+  const Floats steps = fused(q, two, one) * fused(h, two, one);
+  const Ints up = chance * steps < fused(-q, q, y) * fused(q, q, y);
+  return larger(k - up, smaller(Ints(y), Ints{} + 1));
 }
 
-// Of a slot with signs, of which top is the largest magnitude.
-static float encode_unit(const float* values, float top, Key key, int8_t* codes) {
-  if (!(top >= kSignedTiny && top < kHuge)) {
+// Of a slot with signs.
+static void encode_unit(const float* values, const Scaling& scaling, int8_t* codes) {
+  if (scaling.factor == 0.0f) {
     __builtin_memset(codes, 0, kUnit);
-    return top < kSignedTiny ? 0.0f : not_a_number();
+    return;
   }
-  const Floats factor = splat(kSigned / top);
-  Chances chances(key, top);
+  const Floats factor = splat(scaling.factor);
+  Chances chances(scaling.chance);
   for (int64_t i = 0; i < kUnit; i += 16) {
     Ints code[kSixteen];
     for (int k = 0; k < kSixteen; ++k) {
       const Floats x = load(values + i + k * kLanes);
-      const Floats q = square_at_random(magnitude(x) * factor, chances.next(k));
+      const Floats q = square_at_random(magnitude(x) * factor, chances.next(k, 0x7ff800u));
       code[k] = whole(Floats(Words(q) | (Words(x) & 0x80000000u)));
     }
     store_codes(codes + i, code);
   }
-  return top;
 }
 
-// Of the roots of a slot without signs, of which top is the largest.
-static float encode_unit(const float* roots, float top, Key key, uint8_t* codes) {
-  if (!(top > 0.0f && top < kHuge)) {
+// Of the roots of a slot without signs.
+static void encode_unit(const float* roots, const Scaling& scaling, uint8_t* codes) {
+  if (scaling.factor == 0.0f) {
     __builtin_memset(codes, 0, kUnit);
-    return top == 0.0f ? 0.0f : not_a_number();
+    return;
   }
-  const Floats factor = splat(kUnsigned / top);
-  Chances chances(key, top);
+  const Floats factor = splat(scaling.factor);
+  Chances chances(scaling.chance);
   for (int64_t i = 0; i < kUnit; i += 16) {
     Ints code[kSixteen];
     for (int k = 0; k < kSixteen; ++k) {
-      const Floats y = load(roots + i + k * kLanes) * factor;
-      code[k] = fourth_at_random(y, chances.next(k)) & Ints(y > 0.0f);
+      code[k] = fourth_at_random(load(roots + i + k * kLanes) * factor, chances.next(k, 0x7fffffu));
     }
     store_codes(codes + i, code);
   }
-  return top;
+}
+
+// Write a unit's codes, return its scale. From roots where the codes have no signs.
+template <class Code>
+static float write_unit(const float* values, Key key, Code* codes) {
+  const Scaling scaling = scaling_of(codes, largest(values, kUnit), key);
+  encode_unit(values, scaling, codes);
+  return scaling.scale;
 }

@@ -25,9 +25,9 @@ struct Blocks {
       case ADAMAS_INT8: decode_unit(reinterpret_cast<const int8_t*>(codes), scales[0], values); break;
       case ADAMAS_UINT8: decode_unit(reinterpret_cast<const uint8_t*>(codes), scales[0], values); break;
       case ADAMAS_INT4:
-        decode_signed4(reinterpret_cast<const uint8_t*>(codes), reinterpret_cast<const uint16_t*>(scale), values);
+        decode4(reinterpret_cast<const uint8_t*>(codes), reinterpret_cast<const uint16_t*>(scale), values);
         break;
-      default: decode_unsigned4(reinterpret_cast<const uint8_t*>(codes), scales, values);
+      default: decode4(reinterpret_cast<const uint8_t*>(codes), scales, values);
     }
   }
 
@@ -35,24 +35,15 @@ struct Blocks {
     uint8_t* bytes = reinterpret_cast<uint8_t*>(codes);
     float* scales = reinterpret_cast<float*>(scale);
     switch (dtype) {
-      case ADAMAS_INT8:
-        scales[0] = encode_unit(values, largest(values, kUnit), key, reinterpret_cast<int8_t*>(codes));
-        break;
+      case ADAMAS_INT8: scales[0] = write_unit(values, key, reinterpret_cast<int8_t*>(codes)); break;
       case ADAMAS_UINT8: {
         alignas(64) float roots[kUnit];
         for (int64_t i = 0; i < kUnit; i += kLanes) store(roots + i, root(load(values + i)));
-        scales[0] = encode_unit(roots, largest(roots, kUnit), key, bytes);
+        scales[0] = write_unit(roots, key, bytes);
         break;
       }
-      case ADAMAS_INT4:
-        for (int64_t i = 0; i < n; i += kSignedBlock) {
-          reinterpret_cast<uint16_t*>(scale)[i / kSignedBlock] = encode_signed4(values + i, bytes + i / 2);
-        }
-        break;
-      default:
-        for (int64_t i = 0; i < n; i += kUnsignedBlock) {
-          scales[i / kUnsignedBlock] = encode_unsigned4(values + i, n - i, bytes + i / 2);
-        }
+      case ADAMAS_INT4: encode4(values, n, bytes, reinterpret_cast<uint16_t*>(scale)); break;
+      default: encode4(values, n, bytes, scales);
     }
   }
 
@@ -129,24 +120,26 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
   typename Rule::template Scalars<T> c;
   __builtin_memcpy(&c, numbers, sizeof(c));
   Strips<Rule> rule = {};
-  bool quick = false;
+  int bits = 0;
   if constexpr (sizeof(T) == 4) {
-    quick = in_registers<Rule>(place, weight, random);
-    if (quick) rule = strips_of<Rule>(a, numbers);
+    bits = in_registers<Rule>(place, weight, random);
+    if (bits) rule = strips_of<Rule>(a, numbers);
   }
-  Turns<Rule> turns(random);
   alignas(64) T stage[2 + Rule::kSlots][kUnit];
   alignas(64) float values[kUnit];
   for (int64_t at = start, n; at < end; at += n) {
     n = length - column < kUnit ? length - column : kUnit;
     if constexpr (sizeof(T) == 4) {
-      if (quick && n == kUnit && do_unit(launch, tensor, at, row, column, rule, place, weight, random, turns.next())) {
-        turns.stepped();
-        column += n;
-        if (column == length) {
-          column = 0;
-          ++row;
-        }
+      const bool rolls = random.stochastic && !weight.split && place[0].dtype == ADAMAS_BFLOAT16;
+      const int64_t units = bits ? units_from(at, column, end - at, length, rolls) : 0;
+      if (units > 0) {
+        Blocks blocks[ADAMAS_MAX_SLOTS];
+        for (int k = 0; k < Rule::kSlots; ++k) blocks[k] = blocks_of(launch, tensor, k, row, column);
+        if (bits == 8) do_units<UnitSlots<Rule, ByteSlot>>(at, units, rule, place, blocks, weight, random);
+        if (bits == 4) do_units<UnitSlots<Rule, HalfByteSlot>>(at, units, rule, place, blocks, weight, random);
+        n = units * kUnit;
+        row += (column + n) / length;
+        column = (column + n) % length;
         continue;
       }
     }
@@ -195,5 +188,4 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
       ++row;
     }
   }
-  turns.finish();
 }

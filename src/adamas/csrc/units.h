@@ -1,4 +1,5 @@
-// Units of 128 elements whose slots are all bytes (int8.h), with float32 or bfloat16 weights, all flat: in registers.
+// Units of 128 elements whose slots are all in bytes (int8.h) or half bytes (int4.h), with float32 or bfloat16 weights,
+// all flat: in registers.
 // What goes through stages in L1 elsewhere (rows.h) is decoded and converted on its way here.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
@@ -72,19 +73,19 @@ struct CodeOf<false> {
   using Type = uint8_t;
 };
 
-// Slot number j of a rule at one unit: codes and scale, and where its new values wait for their block's largest.
+// A slot in bytes at one unit: codes and scale, and where its new values wait for their block's largest.
 template <bool kSigned>
-struct UnitSlot {
+struct ByteSlot {
   using Code = typename CodeOf<kSigned>::Type;
   Code* codes;
   float* scale;
   Floats factor;
-  Ints top[2];
+  Scaling scaling;
   alignas(64) float values[kUnit];
 
-  void open(const Blocks& blocks) {
-    codes = reinterpret_cast<Code*>(blocks.codes);
-    scale = reinterpret_cast<float*>(blocks.scale);
+  ADAMAS_INLINE void open(const Blocks& blocks, int64_t unit) {
+    codes = reinterpret_cast<Code*>(blocks.codes) + unit * kUnit;
+    scale = reinterpret_cast<float*>(blocks.scale) + unit;
     factor = splat(factor_of(codes, *scale));
   }
 
@@ -97,20 +98,46 @@ struct UnitSlot {
     largest[1] = larger(Ints(x.high) & 0x7fffffff, largest[1]);
   }
 
-  void close(Key key) {
-    Ints all[kSixteen < 2 ? 2 : kSixteen] = {top[0], top[1]};
-    if constexpr (kSixteen < 2) all[0] = larger(top[0], top[1]);
-    *scale = encode_unit(values, largest_lane(all), key, codes);
+  ADAMAS_INLINE void weigh(const Ints* largest, Key key) {
+    Ints all[kSixteen < 2 ? 2 : kSixteen] = {largest[0], largest[1]};
+    if constexpr (kSixteen < 2) all[0] = larger(largest[0], largest[1]);
+    scaling = scaling_of(codes, largest_lane(all), key);
+  }
+
+  ADAMAS_INLINE void close() {
+    *scale = scaling.scale;
+    encode_unit(values, scaling, codes);
   }
 };
 
-template <class Rule>
+// A slot in half bytes at one unit, read and coded by way of floats: it has several blocks.
+template <bool kSigned>
+struct HalfByteSlot {
+  using Scale = typename ScaleOf<kSigned>::Type;
+  uint8_t* codes;
+  Scale* scale;
+  alignas(64) float values[kUnit];
+
+  ADAMAS_INLINE void open(const Blocks& blocks, int64_t unit) {
+    codes = reinterpret_cast<uint8_t*>(blocks.codes) + unit * (kUnit / 2);
+    scale = reinterpret_cast<Scale*>(blocks.scale) + unit * (kUnit / (kSigned ? kSignedBlock : kUnsignedBlock));
+    decode4(codes, scale, values);
+  }
+
+  ADAMAS_INLINE Pair read(int64_t i) const { return load_pair(values + i); }
+  ADAMAS_INLINE void keep(int64_t i, Pair x, Ints*) { store_pair(values + i, x); }
+  ADAMAS_INLINE void weigh(const Ints*, Key) {}
+  ADAMAS_INLINE void close() { encode4(values, kUnit, codes, scale); }
+};
+
+// The slots of a rule at one unit.
+template <class Rule, template <bool> class Slot>
 struct UnitSlots {
   template <int j>
   static constexpr bool kSign = j < Rule::kSlots ? Rule::kSigned[j < Rule::kSlots ? j : 0] : true;
-  UnitSlot<kSign<0>> first;
-  UnitSlot<kSign<1>> second;
-  UnitSlot<kSign<2>> third;
+  Slot<kSign<0>> first;
+  Slot<kSign<1>> second;
+  Slot<kSign<2>> third;
 
   template <class F>
   ADAMAS_INLINE void each(F f) {
@@ -120,16 +147,18 @@ struct UnitSlots {
   }
 };
 
-template <class Rule, class Weights, class Gradient>
-static void step_unit(const Strips<Rule>& rule, Weights weights, const Gradient* g, UnitSlots<Rule>& slots) {
+// The unit at element `at` of what the operands point to.
+template <class Rule, class Weights, class Gradient, class Slots>
+static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, const Gradient* g, int64_t at,
+                                    Slots& slots, const Key* key) {
   Ints largest[ADAMAS_MAX_SLOTS][2] = {};  // not in the slots: here the compiler knows that nothing else writes it
   for (int64_t i = 0; i < kUnit; i += 2 * kLanes) {
     if (i % kStrip == 0) {
-      ask_ahead(weights.at + i);
-      ask_ahead(g + i);
+      ask_ahead(weights.at + at + i);
+      ask_ahead(g + at + i);
     }
-    weights.start(i);
-    const Pair x = weights.read(i), gradient = load_pair(g + i);
+    weights.start(at + i);
+    const Pair x = weights.read(at + i), gradient = load_pair(g + at + i);
     Floats low[ADAMAS_MAX_SLOTS], high[ADAMAS_MAX_SLOTS];
     slots.each([&](auto& slot, int j) __attribute__((always_inline)) {
       const Pair value = slot.read(i);
@@ -137,80 +166,81 @@ static void step_unit(const Strips<Rule>& rule, Weights weights, const Gradient*
       high[j] = value.high;
     });
     const Pair y = {rule.step(x.low, gradient.low, low), rule.step(x.high, gradient.high, high)};
-    slots.each([&](auto& slot, int j) __attribute__((always_inline)) { slot.keep(i, {low[j], high[j]}, largest[j]); });
-    weights.write(i, y);
+    slots.each([&](auto& slot, int j) __attribute__((always_inline)) {
+      slot.keep(i, {low[j], high[j]}, largest[j]);
+    });
+    weights.write(at + i, y);
   }
-  slots.each([&](auto& slot, int j) {
-    slot.top[0] = largest[j][0];
-    slot.top[1] = largest[j][1];
+  slots.each([&](auto& slot, int j) __attribute__((always_inline)) {
+    slot.weigh(largest[j], key[j]);
   });
 }
 
-// Two units take turns: one is coded after the next is stepped. A block's codes wait for its largest element, so right
-// after its step there would be nothing to do but wait.
-template <class Rule>
-struct Turns {
-  UnitSlots<Rule> slots[2];
-  Key key[ADAMAS_MAX_SLOTS];
-  int turn = 0;
-  bool waits = false;
-
-  explicit Turns(const Randomness& random) {
-    for (int j = 0; j < Rule::kSlots; ++j) key[j] = random.key(2 + j);
+// Two units take turns: one is coded after the next is stepped. A block's codes wait for its largest element, and what is
+// made of it, so right after its step there would be nothing to do but wait.
+template <class Slots, class Rule, class Weights, class Gradient>
+static __attribute__((noinline)) void step_units(const Strips<Rule> rule, Weights weights, const Gradient* g,
+                                                 const Blocks* blocks, const Key* key, int64_t units) {
+  Slots turns[2];
+  const auto code = [&](int64_t unit) __attribute__((always_inline)) {
+    turns[unit & 1].each([&](auto& slot, int) __attribute__((always_inline)) { slot.close(); });
+  };
+  for (int64_t unit = 0; unit < units; ++unit) {
+    Slots& slots = turns[unit & 1];
+    slots.each([&](auto& slot, int j) __attribute__((always_inline)) { slot.open(blocks[j], unit); });
+    step_unit(rule, weights, g, unit * kUnit, slots, key);
+    if (unit > 0) code(unit - 1);
   }
-
-  UnitSlots<Rule>& next() { return slots[turn]; }
-
-  void stepped() {
-    turn ^= 1;
-    if (waits) code(slots[turn]);
-    waits = true;
-  }
-
-  void finish() {
-    if (waits) code(slots[turn ^ 1]);
-  }
-
-  void code(UnitSlots<Rule>& unit) {
-    unit.each([&](auto& slot, int j) { slot.close(key[j]); });
-  }
-};
-
-// Whether a tensor's whole units can go this way.
-template <class Rule>
-static bool in_registers(const Place* place, const Weight& weight, const Randomness& random) {
-  const int32_t dtype = place[0].dtype;
-  if (Rule::kSlots == 0 || random.layout || place[0].layout || place[1].layout || place[1].dtype != dtype) return false;
-  for (int k = 0; k < Rule::kSlots; ++k) {
-    const int32_t codes = place[2 + k].dtype;
-    if (Rule::kSigned[k] ? codes != ADAMAS_INT8 : codes != ADAMAS_UINT8) return false;
-  }
-  if (weight.split) return dtype == ADAMAS_BFLOAT16 && !weight.low.layout && weight.low.dtype == ADAMAS_INT8;
-  return dtype == ADAMAS_FLOAT32 || dtype == ADAMAS_BFLOAT16;
+  code(units - 1);
 }
 
-// The unit at element `at`, which is at this row and column. False if its random numbers do not begin with a strip.
+// Bits of a code where a tensor's whole units can go this way, 8 or 4; else 0.
 template <class Rule>
-static bool do_unit(const AdamasLaunch& launch, int64_t tensor, int64_t at, int64_t row, int64_t column,
-                    const Strips<Rule>& rule, const Place* place, const Weight& weight, const Randomness& random,
-                    UnitSlots<Rule>& slots) {
-  const bool is_short = place[0].dtype == ADAMAS_BFLOAT16;
-  if (is_short && random.stochastic && !weight.split && at % kStrip != 0) return false;
-  slots.each([&](auto& slot, int j) { slot.open(blocks_of(launch, tensor, j, row, column)); });
+static int in_registers(const Place* place, const Weight& weight, const Randomness& random) {
+  const int32_t dtype = place[0].dtype;
+  if (Rule::kSlots == 0 || random.layout || place[0].layout || place[1].layout || place[1].dtype != dtype) return 0;
+  if (weight.split) {
+    if (dtype != ADAMAS_BFLOAT16 || weight.low.layout || weight.low.dtype != ADAMAS_INT8) return 0;
+  } else if (dtype != ADAMAS_FLOAT32 && dtype != ADAMAS_BFLOAT16) {
+    return 0;
+  }
+  bool bytes = true, halves = true;
+  for (int k = 0; k < Rule::kSlots; ++k) {
+    const int32_t codes = place[2 + k].dtype;
+    bytes = bytes && codes == (Rule::kSigned[k] ? ADAMAS_INT8 : ADAMAS_UINT8);
+    halves = halves && codes == (Rule::kSigned[k] ? ADAMAS_INT4 : ADAMAS_UINT4);
+  }
+  return bytes ? 8 : halves ? 4 : 0;
+}
+
+// Units of which the first begins at element `at`; the codes and scales of all lie one after another.
+template <class Slots, class Rule>
+static void do_units(int64_t at, int64_t units, const Strips<Rule>& rule, const Place* place, const Blocks* blocks,
+                     const Weight& weight, const Randomness& random) {
+  Key key[ADAMAS_MAX_SLOTS];
+  for (int j = 0; j < Rule::kSlots; ++j) key[j] = random.key(2 + j);
   void* p = place[0].flat_at(at);
   const void* g = place[1].flat_at(at);
-  if (!is_short) {
-    step_unit(rule, PlainWeights{static_cast<float*>(p)}, static_cast<const float*>(g), slots);
-    return true;
+  if (place[0].dtype == ADAMAS_FLOAT32) {
+    const PlainWeights plain = {static_cast<float*>(p)};
+    return step_units<Slots>(rule, plain, static_cast<const float*>(g), blocks, key, units);
   }
   uint16_t* h = static_cast<uint16_t*>(p);
   const uint16_t* gradient = static_cast<const uint16_t*>(g);
   if (weight.split) {
-    int8_t* low = reinterpret_cast<int8_t*>(weight.low.flat_at(at));
-    step_unit(rule, SplitWeights{h, low}, gradient, slots);
-  } else {
-    const Dice dice = random.dice(0, at);
-    step_unit(rule, ShortWeights{h, dice.stochastic, dice.key, dice.first, {}}, gradient, slots);
+    const SplitWeights split = {h, reinterpret_cast<int8_t*>(weight.low.flat_at(at))};
+    return step_units<Slots>(rule, split, gradient, blocks, key, units);
   }
-  return true;
+  const Dice dice = random.dice(0, at);
+  step_units<Slots>(rule, ShortWeights{h, dice.stochastic, dice.key, dice.first, {}}, gradient, blocks, key, units);
+}
+
+// How many units of `count` elements, of which the first has this place, go through registers in one go: they lie one
+// after another, and their random numbers begin with a strip and share a key.
+static inline int64_t units_from(int64_t at, int64_t column, int64_t count, int64_t length, bool random) {
+  if (random && at % kStrip != 0) return 0;
+  const int64_t row = length % kUnit ? length - column : count, same_key = (int64_t(1) << 32) - (at & 0xffffffff);
+  int64_t elements = count < row ? count : row;
+  if (same_key < elements) elements = same_key;
+  return elements / kUnit;
 }

@@ -53,6 +53,19 @@ static inline Floats root(Floats x) {
 #endif
 }
 
+// a b + c where a b is exact, so that rounding once or twice is the same.
+static inline Floats fused(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+  return Floats(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+#elif defined(__AVX2__)
+  return Floats(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+#elif defined(__ARM_NEON)
+  return Floats(vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b)));
+#else
+  return a * b + c;
+#endif
+}
+
 // ---- bfloat16, two registers at a time -----------------------------------------------------------------------------
 
 struct Pair {

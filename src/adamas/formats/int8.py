@@ -107,29 +107,30 @@ class Int8(Format):
 def _encode_signed(x: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
     scale, usable = largest(x.abs(), SIGNED_TINY)
     w = flushed(x.abs()) * over(_SIGNED, scale, usable)
-    s = _chance(scale, dice)
+    s = _chance(scale, dice, 12)
     # k + 1 rather than k where s >= 1 - (w - k^2) / (2 k + 1), which is (k + 1 - s)^2 <= w - s + s^2: solved for k + 1.
-    q = (root((w - (s - s * s)).clamp_min(0.0)) + s).clamp_max(127.0).floor()
+    # 12 bits have an exact square, so that the kernels may fuse it with the sum.
+    q = (root(((w - s) + s * s).clamp_min(0.0)) + s).floor()
     return torch.where(usable, torch.sign(x) * q, 0.0), scale
 
 
 def _encode_unsigned(v: torch.Tensor, dice: Dice) -> tuple[torch.Tensor, torch.Tensor]:
     r = root(torch.where(v.isnan(), v, flushed(v)))
     scale, usable = largest(r)
-    r = r * over(_UNSIGNED, scale, usable)
-    y = r.clamp_min(1.0)
+    y = r * over(_UNSIGNED, scale, usable)
     k = root(y).floor()
-    square, e = k * k, k + (k + 1.0)
+    square = k * k
     # y^2 - k^4 and (k + 1)^4 - k^4, in factors.
-    up = _chance(scale, dice) * (e * ((square + square) + e)) < (y - square) * (y + square)
-    return torch.where(usable & (r > 0), (k + up).clamp_max(255.0), 0.0), scale
+    steps = (2.0 * k + 1.0) * (2.0 * (square + k) + 1.0)
+    up = _chance(scale, dice, 23) * steps < (y - square) * (y + square)
+    return torch.where(usable & (r > 0), (k + up).clamp(1.0, 255.0), 0.0), scale
 
 
-def _chance(scale: torch.Tensor, dice: Dice) -> torch.Tensor:
+def _chance(scale: torch.Tensor, dice: Dice, bits: int) -> torch.Tensor:
     """Return numbers in 0..1, never 1, for the elements of blocks."""
     h = dice.hash(scale.contiguous().view(torch.int32).long() & 0x7FFFFF)
     further = torch.arange(BLOCK, device=scale.device) * _GOLDEN
-    return (((h + further) & 0xFFFFFFFF) >> 9) * 2.0**-23
+    return (((h + further) & 0xFFFFFFFF) >> (32 - bits)) * 2.0**-bits
 
 
 INT8 = Int8()
