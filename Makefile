@@ -25,8 +25,8 @@ $(VENV)/.dev: $(VENV)/.lab
 demo: $(VENV)/.lab ## train real models with six optimizers, write report.html (2 minutes)
 	$(BIN)/adamas demo
 
-test: $(VENV)/.dev ## run all tests and the examples in the docs
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## run all tests and the examples in the docs, a process a core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 lint: $(VENV)/.dev ## style, types, generated code
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -125,8 +126,10 @@ def postgresql(tmp_path_factory):
         as_user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
         shutil.chown(folder, "nobody")
         # pytest's folders are for their owner alone; the server must reach its own through them.
-        for parent in list(folder.parents)[:2]:
-            parent.chmod(0o755)
+        temporary = Path(tempfile.gettempdir())
+        for parent in folder.parents:
+            if temporary in parent.parents:
+                parent.chmod(0o755)
 
     def call(*words):
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=60, **as_user)
