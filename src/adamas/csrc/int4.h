@@ -54,8 +54,8 @@ static void decode4(const uint8_t* bytes, const float* scale, float* values) {
   }
 }
 
-static uint16_t encode_signed4(const float* values, uint8_t* bytes) {
-  const float top = largest(values, kSignedBlock);
+// A block, of which top is the largest magnitude.
+static uint16_t encode_signed4(const float* values, float top, uint8_t* bytes) {
   const uint32_t up = (bits_of(top) + 0xffffu) & 0xffff0000u;
   if (!(top >= kSignedTiny && float_of(up) < kHuge)) {
     __builtin_memset(bytes, 0, kSignedBlock / 2);
@@ -80,8 +80,7 @@ static inline Ints code_unsigned4(Floats y) {
 }
 
 // n: how many of the 64 elements are real.
-static float encode_unsigned4(const float* values, int64_t n, uint8_t* bytes) {
-  const float top = largest(values, kUnsignedBlock);
+static float encode_unsigned4(const float* values, int64_t n, float top, uint8_t* bytes) {
   if (!(top >= kTiny && top < kHuge)) {
     __builtin_memset(bytes, 0, kUnsignedBlock / 2);
     return top < kTiny ? 0.0f : not_a_number();
@@ -113,21 +112,31 @@ static float encode_unsigned4(const float* values, int64_t n, uint8_t* bytes) {
 }
 
 template <bool kSigned>
-struct ScaleOf {
-  using Type = uint16_t;
+struct HalfBytes {
+  using Scale = uint16_t;
+  static constexpr int64_t kBlock = kSignedBlock;
 };
 template <>
-struct ScaleOf<false> {
-  using Type = float;
+struct HalfBytes<false> {
+  using Scale = float;
+  static constexpr int64_t kBlock = kUnsignedBlock;
 };
 
-// n elements of a row, zeros behind them up to the end of their last block.
-static void encode4(const float* values, int64_t n, uint8_t* bytes, uint16_t* scale) {
-  for (int64_t i = 0; i < n; i += kSignedBlock) scale[i / kSignedBlock] = encode_signed4(values + i, bytes + i / 2);
+// n elements of a row, zeros behind them up to the end of their last block, with their blocks' largest magnitudes.
+static ADAMAS_INLINE void encode4(const float* values, int64_t n, const float* top, uint8_t* bytes, uint16_t* scale) {
+  for (int64_t i = 0; i < n; i += kSignedBlock) {
+    scale[i / kSignedBlock] = encode_signed4(values + i, top[i / kSignedBlock], bytes + i / 2);
+  }
 }
 
-static void encode4(const float* values, int64_t n, uint8_t* bytes, float* scale) {
+static ADAMAS_INLINE void encode4(const float* values, int64_t n, const float* top, uint8_t* bytes, float* scale) {
   for (int64_t i = 0; i < n; i += kUnsignedBlock) {
-    scale[i / kUnsignedBlock] = encode_unsigned4(values + i, n - i, bytes + i / 2);
+    scale[i / kUnsignedBlock] = encode_unsigned4(values + i, n - i, top[i / kUnsignedBlock], bytes + i / 2);
   }
+}
+
+template <bool kSigned>
+static ADAMAS_INLINE void tops4(const float* values, float* top) {
+  constexpr int64_t kBlock = HalfBytes<kSigned>::kBlock;
+  for (int64_t i = 0; i < kUnit; i += kBlock) top[i / kBlock] = largest(values + i, kBlock);
 }

@@ -34,6 +34,7 @@ struct Blocks {
   void write_whole(const float* values, int64_t n, Key key) const {
     uint8_t* bytes = reinterpret_cast<uint8_t*>(codes);
     float* scales = reinterpret_cast<float*>(scale);
+    float top[kUnit / kSignedBlock];
     switch (dtype) {
       case ADAMAS_INT8: scales[0] = write_unit(values, key, reinterpret_cast<int8_t*>(codes)); break;
       case ADAMAS_UINT8: {
@@ -42,8 +43,13 @@ struct Blocks {
         scales[0] = write_unit(roots, key, bytes);
         break;
       }
-      case ADAMAS_INT4: encode4(values, n, bytes, reinterpret_cast<uint16_t*>(scale)); break;
-      default: encode4(values, n, bytes, scales);
+      case ADAMAS_INT4:
+        tops4<true>(values, top);
+        encode4(values, n, top, bytes, reinterpret_cast<uint16_t*>(scale));
+        break;
+      default:
+        tops4<false>(values, top);
+        encode4(values, n, top, bytes, scales);
     }
   }
 

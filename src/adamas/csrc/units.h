@@ -113,21 +113,23 @@ struct ByteSlot {
 // A slot in half bytes at one unit, read and coded by way of floats: it has several blocks.
 template <bool kSigned>
 struct HalfByteSlot {
-  using Scale = typename ScaleOf<kSigned>::Type;
+  using Scale = typename HalfBytes<kSigned>::Scale;
+  static constexpr int64_t kBlocks = kUnit / HalfBytes<kSigned>::kBlock;
   uint8_t* codes;
   Scale* scale;
+  float top[kBlocks];
   alignas(64) float values[kUnit];
 
   ADAMAS_INLINE void open(const Blocks& blocks, int64_t unit) {
     codes = reinterpret_cast<uint8_t*>(blocks.codes) + unit * (kUnit / 2);
-    scale = reinterpret_cast<Scale*>(blocks.scale) + unit * (kUnit / (kSigned ? kSignedBlock : kUnsignedBlock));
+    scale = reinterpret_cast<Scale*>(blocks.scale) + unit * kBlocks;
     decode4(codes, scale, values);
   }
 
   ADAMAS_INLINE Pair read(int64_t i) const { return load_pair(values + i); }
   ADAMAS_INLINE void keep(int64_t i, Pair x, Ints*) { store_pair(values + i, x); }
-  ADAMAS_INLINE void weigh(const Ints*, Key) {}
-  ADAMAS_INLINE void close() { encode4(values, kUnit, codes, scale); }
+  ADAMAS_INLINE void weigh(const Ints*, Key) { tops4<kSigned>(values, top); }
+  ADAMAS_INLINE void close() { encode4(values, kUnit, top, codes, scale); }
 };
 
 // The slots of a rule at one unit.
