@@ -8,6 +8,7 @@
 struct SGD {
   static constexpr int kSlots = 0;
   static constexpr int kScalars = 1;
+  static constexpr int kFirst = -1, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
@@ -24,6 +25,7 @@ struct SGD {
 struct Momentum {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 3;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
@@ -44,6 +46,7 @@ struct Momentum {
 struct Nesterov {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 3;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
@@ -66,6 +69,7 @@ struct Nesterov {
 struct Adagrad {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 2;
+  static constexpr int kFirst = -1, kSecond = -1;
   static constexpr bool kSigned[] = {false};
   template <class T>
   struct Scalars {
@@ -88,6 +92,7 @@ struct Adagrad {
 struct RMSprop {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 4;
+  static constexpr int kFirst = -1, kSecond = 0;
   static constexpr bool kSigned[] = {false};
   template <class T>
   struct Scalars {
@@ -112,6 +117,7 @@ struct RMSprop {
 struct RMSpropMomentum {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 5;
+  static constexpr int kFirst = -1, kSecond = 0;
   static constexpr bool kSigned[] = {false, true};
   template <class T>
   struct Scalars {
@@ -139,6 +145,7 @@ struct RMSpropMomentum {
 struct RMSpropCentered {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 4;
+  static constexpr int kFirst = 1, kSecond = 0;
   static constexpr bool kSigned[] = {false, true};
   template <class T>
   struct Scalars {
@@ -168,6 +175,7 @@ struct RMSpropCentered {
 struct RMSpropCenteredMomentum {
   static constexpr int kSlots = 3;
   static constexpr int kScalars = 5;
+  static constexpr int kFirst = 1, kSecond = 0;
   static constexpr bool kSigned[] = {false, true, true};
   template <class T>
   struct Scalars {
@@ -200,6 +208,7 @@ struct RMSpropCenteredMomentum {
 struct Adam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -227,6 +236,7 @@ struct Adam {
 struct AMSGrad {
   static constexpr int kSlots = 3;
   static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false, false};
   template <class T>
   struct Scalars {
@@ -256,6 +266,7 @@ struct AMSGrad {
 struct NAdam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 7;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -285,6 +296,7 @@ struct NAdam {
 struct RAdam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -313,6 +325,7 @@ struct RAdam {
 struct Adamax {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 4;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -337,6 +350,7 @@ struct Adamax {
 struct Lion {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 5;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
