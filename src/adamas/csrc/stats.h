@@ -8,7 +8,7 @@
 // How far ahead to ask for memory, in bytes.
 template <class E>
 static inline void ask_soon(const E* from) {
-  constexpr uintptr_t kSoon = 2048;
+  constexpr uintptr_t kSoon = 4096;
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + kSoon), 0, 3);  // never read
 }
 
@@ -31,7 +31,9 @@ static inline double load(const double* from) { return *from; }
 static inline Floats load(const uint16_t* bfloat16) {
   Halves h;
   __builtin_memcpy(&h, bfloat16, sizeof h);
-#if defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(__AVX512F__)  // compilers convert the general vector in halves
+  return Floats(_mm512_slli_epi32(_mm512_cvtepu16_epi32(__m256i(h)), 16));
+#elif defined(__AVX2__)
   return Floats(_mm256_slli_epi32(_mm256_cvtepu16_epi32(__m128i(h)), 16));
 #else
   return Floats(__builtin_convertvector(h, Words) << 16);
@@ -44,12 +46,21 @@ static inline double rounded(double x) { return x; }
 
 static inline void store(double* to, double x) { *to = x; }
 static inline double larger(double a, double b) { return a > b ? a : b; }
-static inline Ints ones(Ints mask) { return -mask; }
-static inline int32_t ones(bool mask) { return mask; }
+
+// One more where the mask is set.
+static inline Ints more(Ints count, Ints mask) {
+#if defined(__AVX512F__)
+  return mask ? count + 1 : count;
+#else
+  return count - mask;
+#endif
+}
+static inline int32_t more(int32_t count, bool mask) { return count + mask; }
 
 enum SumOf { kSquares, kSteps, kWeights, kAlong, kRatios, kMeans, kSumsOf };
-enum CountOf { kMoved, kLarge, kAlive, kUnder, kLost, kNonfinite, kCountsOf };
-static_assert(kSumsOf + kCountsOf + 1 == ADAMAS_STATISTICS);
+enum CountOf { kMoved, kLarge, kAlive, kUnder, kLost, kCountsOf };
+constexpr int kNonfinite = kSumsOf + kCountsOf, kTop = kNonfinite + 1;
+static_assert(kTop + 1 == ADAMAS_STATISTICS);
 
 // 16 of each sum and count, and of the largest gradient: lane i has elements i, i + 16, ...
 template <class T>
@@ -90,7 +101,8 @@ struct Tally {
     }
     for (int s = 0; s < kSumsOf; ++s) out[s] = double(sum_lane(s, 0));
     for (int s = 0; s < kCountsOf; ++s) out[kSumsOf + s] = double(count_lane(s, 0));
-    out[kSumsOf + kCountsOf] = double(top_lane(0));
+    out[kNonfinite] = 0.0;
+    out[kTop] = double(top_lane(0));
   }
 };
 
@@ -125,8 +137,8 @@ struct Looker {
   inline __attribute__((always_inline)) void part(int64_t i, const P* p, const P* g, const S* const* slots, T* step,
                                                   T* next, Value* sum, typename LanesOf<T>::Count* count,
                                                   Value& top) const {
-    const Value zero = {}, x = load(p + i), raw = load(g + i);
-    Value gradient = factor * raw;
+    const Value zero = {}, x = load(p + i);
+    Value gradient = factor * load(g + i);
     if (coupled) gradient = gradient + l2 * x;
     Value old[Rule::kSlots + 1], now[Rule::kSlots + 1], plain[Rule::kSlots + 1];
     for (int k = 0; k < Rule::kSlots; ++k) plain[k] = old[k] = now[k] = load(slots[k] + i);
@@ -137,18 +149,17 @@ struct Looker {
     sum[kSquares] = sum[kSquares] + square;
     sum[kSteps] = sum[kSteps] + u * u;
     sum[kWeights] = sum[kWeights] + x * x;
-    count[kMoved] += ones(u != zero);
-    count[kLarge] += ones(magnitude(u) > large);
-    count[kLost] += ones((u != zero) & (y == y) & (written == x));
-    count[kNonfinite] += ones(raw - raw != zero);
+    count[kMoved] = more(count[kMoved], u != zero);
+    count[kLarge] = more(count[kLarge], magnitude(u) > large);
+    count[kLost] = more(count[kLost], (u != zero) & (written == x));
     top = larger(magnitude(gradient), top);
     if constexpr (Rule::kFirst >= 0) sum[kAlong] = sum[kAlong] + gradient * old[Rule::kFirst];
     if constexpr (Rule::kSecond >= 0) {
       const Value v = now[Rule::kSecond], mean = v * unbias, below = mean < floor ? floor : mean;
-      sum[kRatios] = sum[kRatios] + (square == zero ? zero : square / below);
+      sum[kRatios] = sum[kRatios] + square / below;
       sum[kMeans] = sum[kMeans] + v;
-      count[kAlive] += ones(v > zero);
-      count[kUnder] += ones((v > zero) & (mean < under));
+      count[kAlive] = more(count[kAlive], v > zero);
+      count[kUnder] = more(count[kUnder], (v > zero) & (mean < under));
     }
     if (next) {
       store(step + i, u);
@@ -268,9 +279,22 @@ static int32_t count_lost(int64_t n, const T* x, const T* step, const T* written
   return lost;
 }
 
+// How many gradients are infinite or NaN: asked only where the sum of squares is.
+template <class T>
+static int64_t count_nonfinite(const Place& gradients, int64_t start, int64_t end) {
+  alignas(64) T stage[kChunk];
+  int64_t bad = 0;
+  for (int64_t at = start; at < end; at += kChunk) {
+    const int64_t n = end - at < kChunk ? end - at : kChunk;
+    const T* g = fetch_as<T>(gradients, at, n, stage);
+    for (int64_t i = 0; i < n; ++i) bad += g[i] - g[i] != T(0);
+  }
+  return bad;
+}
+
 template <class Rule, class T>
-static void statistics(const AdamasLaunch& launch, const double* limits, int64_t tensor, int64_t start, int64_t end,
-                       double* out) {
+static void look(const AdamasLaunch& launch, const double* limits, int64_t tensor, int64_t start, int64_t end,
+                 double* out) {
   const Again how = again(launch, kNative<T>);
   const Looker<Rule, T> looker(launch.scalars + int64_t(launch.row[tensor]) * launch.scalars_per_row,
                                limits + int64_t(launch.row[tensor]) * 4, how == kRounded);
@@ -299,6 +323,14 @@ static void statistics(const AdamasLaunch& launch, const double* limits, int64_t
   }
   tally.give(out);
   if (how == kByWriting) out[kSumsOf + kLost] = double(lost);
+}
+
+template <class Rule, class T>
+static void statistics(const AdamasLaunch& launch, const double* limits, int64_t tensor, int64_t start, int64_t end,
+                       double* out) {
+  look<Rule, T>(launch, limits, tensor, start, end, out);
+  if (out[kSquares] - out[kSquares] == 0.0) return;
+  out[kNonfinite] = double(count_nonfinite<T>(place_of(launch, tensor, 1), start, end));
 }
 
 using Look = AdamasKernels::Look;

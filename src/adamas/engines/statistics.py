@@ -26,6 +26,7 @@ from adamas.rules.language import split
 from adamas.rules.rule import FirstMoment, SecondMoment
 
 LARGE, TENTH = 0.9, 10.0  # |u| > 0.9 lr is nearly a sign's step; under 10 eps a root is eps's affair
+_TINY = 2.0**-126  # float32's smallest normal number: 0 is never divided by 0
 
 
 class Sums(NamedTuple):
@@ -106,7 +107,7 @@ def read_statistics(
     for h, (t, *_) in rows.sources:
         first, second = rule.first_moment(h, t - 1), rule.second_moment(h, t)
         eps = getattr(h, "eps", 0.0)
-        limits.extend((LARGE * h.lr, second.unbias if second else 1.0, eps**2, (TENTH * eps) ** 2))
+        limits.extend((LARGE * h.lr, second.unbias if second else 1.0, max(eps**2, _TINY), (TENTH * eps) ** 2))
         moments.append((h, first, second))
     first, second = moments[0][1:]
     look = Look(names.index(first.slot) if first else -1, names.index(second.slot) if second else -1, limits)
@@ -135,7 +136,7 @@ def statistics_of(
     v = new[look.second] if look.second >= 0 else torch.zeros_like(x)
     mean = v * unbias
     square = g * g
-    ratio = torch.where(square == 0, 0.0, square / mean.clamp_min(floor))
+    ratio = square / mean.clamp_min(floor)
     return Sums(
         gradient=_dot(g, g),
         update=_dot(u, u),
