@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "optimizers": {"optimizer", "planning", "rules", "slots"},
     "memory": {"formats", "optimizer", "slots"},
-    "__init__": {"checkpoint", "groups", "memory", "optimizer", "optimizers", "rules"},
+    "__init__": {"checkpoint", "doctor", "groups", "memory", "optimizer", "optimizers", "rules"},
 }
 
 

@@ -4,5 +4,21 @@ from adamas.doctor.checks import findings
 from adamas.doctor.finding import Finding
 from adamas.doctor.history import Doctor, Look, Seen
 from adamas.doctor.patient import Patient
+from adamas.doctor.rescale import rescale
 
-__all__ = ["Doctor", "Finding", "Look", "Patient", "Seen", "findings"]
+from adamas.doctor.noise_scale import NoiseMeter, NoiseScale, from_looks, from_parts, square_of
+
+__all__ = [
+    "Doctor",
+    "Finding",
+    "Look",
+    "NoiseMeter",
+    "NoiseScale",
+    "Patient",
+    "Seen",
+    "findings",
+    "from_looks",
+    "from_parts",
+    "rescale",
+    "square_of",
+]
