@@ -229,7 +229,9 @@ class Optimizer(torch.optim.Optimizer):
             >>> handle.remove()
         """
         if self.doctor is not None:
-            raise RuntimeError("the doctor cannot look at released gradients: set optimizer.diagnose_every = None first")
+            raise RuntimeError(
+                "the doctor cannot look at released gradients: set optimizer.diagnose_every = None first"
+            )
         if self._release is not None:
             raise RuntimeError("this optimizer's gradients are released already: call remove() of that handle first")
         self._release = Release(self, model, accumulate, fold, stale_clip_norm)

@@ -27,13 +27,20 @@ class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.first, self.norm, self.second, self.head = nn.Linear(16, 64), nn.LayerNorm(64), nn.Linear(64, 64), nn.Linear(64, 4)
+        self.first, self.norm, self.second, self.head = (
+            nn.Linear(16, 64),
+            nn.LayerNorm(64),
+            nn.Linear(64, 64),
+            nn.Linear(64, 4),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(torch.relu(self.second(torch.relu(self.norm(self.first(x))))))
 
 
-def train(model: nn.Module, optimizer: adamas.Optimizer, batches: Batches = data, steps: int = STEPS) -> adamas.Optimizer:
+def train(
+    model: nn.Module, optimizer: adamas.Optimizer, batches: Batches = data, steps: int = STEPS
+) -> adamas.Optimizer:
     """Train with a doctor."""
     optimizer.diagnose_every = EVERY
     for step in range(steps):

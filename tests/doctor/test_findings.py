@@ -57,7 +57,13 @@ def test_healthy_trainings_of_the_lab_yield_none(workload: str, optimizer: str, 
 
     size = workloads.load(workload).batch_size
     spec = RunSpec(
-        workload=workload, optimizer=optimizer, hyperparameters=hyper, seed=0, steps=120, batch_size=size, eval_every=120
+        workload=workload,
+        optimizer=optimizer,
+        hyperparameters=hyper,
+        seed=0,
+        steps=120,
+        batch_size=size,
+        eval_every=120,
     )
     with reproducible():
         training = Training(spec)

@@ -94,7 +94,10 @@ def test_parts_agree_in_the_mean() -> None:
 @given(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3), st.integers(1, 64), st.integers(2, 64))
 def test_two_sizes_give_both_back(signal: float, noise: float, size: int, parts: int) -> None:
     given = (signal + noise / size, size, signal + noise / (size * parts), size * parts)
-    assert from_parts(*given) == (pytest.approx(signal, rel=1e-6, abs=1e-9 * noise), pytest.approx(noise, rel=1e-6, abs=1e-6 * size * signal))
+    assert from_parts(*given) == (
+        pytest.approx(signal, rel=1e-6, abs=1e-9 * noise),
+        pytest.approx(noise, rel=1e-6, abs=1e-6 * size * signal),
+    )
 
 
 @pytest.mark.parametrize(("size", "whole"), [(16, 16), (0, 16), (32, 16)])
@@ -135,7 +138,8 @@ def test_pure_noise_has_no_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hyper"), [("Lion", {}), ("Adamax", {}), ("NAdam", {}), ("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True})]
+    ("name", "hyper"),
+    [("Lion", {}), ("Adamax", {}), ("NAdam", {}), ("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True})],
 )
 def test_the_mean_before_the_step_is_a_mean(name: str, hyper: dict) -> None:
     """With gradients that are all the same, g m is |g|^2 whatever the rule's weights are."""

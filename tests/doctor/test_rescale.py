@@ -23,7 +23,9 @@ def test_half_life_and_timescale_stay_in_examples(kappa: float) -> None:
     adamas.rescale(optimizer, kappa)
     group = optimizer.param_groups[0]
     assert group["lr"] == pytest.approx(1e-3 * math.sqrt(kappa))
-    assert kappa * math.log(0.5) / math.log(group["betas"][1]) == pytest.approx(kappa**0 * math.log(0.5) / math.log(0.999))
+    assert kappa * math.log(0.5) / math.log(group["betas"][1]) == pytest.approx(
+        kappa**0 * math.log(0.5) / math.log(0.999)
+    )
     assert kappa / (group["lr"] * group["weight_decay"]) == pytest.approx(1 / (1e-3 * 0.1))
     assert group["betas"][0] == 0.9
 
@@ -42,7 +44,11 @@ def test_twice_is_the_product(a: float, b: float) -> None:
     ("name", "hyper", "expected"),
     [
         ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, {"lr": 0.4, "momentum": 0.9, "weight_decay": 0.1}),
-        ("RMSprop", {"lr": 0.1, "alpha": 0.99, "weight_decay": 0.1}, {"lr": 0.2, "alpha": 0.99**4, "weight_decay": 0.1}),
+        (
+            "RMSprop",
+            {"lr": 0.1, "alpha": 0.99, "weight_decay": 0.1},
+            {"lr": 0.2, "alpha": 0.99**4, "weight_decay": 0.1},
+        ),
         ("Adam", {"lr": 0.1, "weight_decay": 0.1}, {"lr": 0.2, "weight_decay": 0.1}),  # L2 is part of the loss
         ("Lion", {"lr": 0.1, "weight_decay": 0.1}, {"lr": 0.2, "weight_decay": 0.2, "betas": (0.9, 0.99**4)}),
         ("AdamW", {"lr": 0.1, "weight_decay": 0.1, "decay_mode": "independent"}, {"weight_decay": 0.4, "max_lr": 0.2}),

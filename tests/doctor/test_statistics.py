@@ -126,7 +126,7 @@ def test_they_are_what_float64_says(case: Case, engine: str) -> None:
         g = g if keep != 1 or case.rule == "Lion" else g + group["weight_decay"] * x
         keep = 1 - group["lr"] * group["weight_decay"] if case.rule == "Lion" else keep
         u = keep * x - y
-        s, lr = reading.sums, group["lr"]
+        s, lr = reading.sums, reading.h.lr
         assert s.gradient == close(g * g)
         assert s.update == pytest.approx((u * u).sum().item(), rel=1e-4)
         assert s.weight == close(x * x)

@@ -3,10 +3,9 @@
 from adamas.doctor.checks import findings
 from adamas.doctor.finding import Finding
 from adamas.doctor.history import Doctor, Look, Seen
+from adamas.doctor.noise_scale import NoiseMeter, NoiseScale, from_looks, from_parts, square_of
 from adamas.doctor.patient import Patient
 from adamas.doctor.rescale import rescale
-
-from adamas.doctor.noise_scale import NoiseMeter, NoiseScale, from_looks, from_parts, square_of
 
 __all__ = [
     "Doctor",

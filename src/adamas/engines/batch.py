@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from adamas.engines.cautious import favour
 from adamas.engines.counters import Counters
 from adamas.engines.hyper import Hyper
 from adamas.engines.launch import Item, Launch
@@ -76,9 +77,8 @@ class Batch:
         rows = Rows(self._rule, self._dtypes, inverse_scale, part)
         row_of = self._row_of(rows, groups, columns)
         self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps)
-        self.readings = (
-            read_statistics(self._launch, self.items, grads, rows, row_of, steps) if look else []
-        )
+        favour(self._launch, self.items, grads, rows, row_of, steps)
+        self.readings = read_statistics(self._launch, self.items, grads, rows, row_of, steps) if look else []
         self._launch.run(grads, rows, row_of, steps)
         for name, counters in self._others.items():
             counters.write([rows.advanced[row][name] for row in row_of])

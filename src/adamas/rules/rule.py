@@ -91,6 +91,7 @@ class Rule:
         slots: the moments, in the order in which ``update`` takes and returns them.
         counters: per-parameter numbers; ``step`` is passed to ``scalars`` as ``t``, after it was incremented.
         decoupled_weight_decay: how ``weight_decay`` acts when the group does not say.
+        cautious: whether elements of a step are left out for which the others are to make up.
 
     Example:
         A rule of your own runs on the reference engine at once:
@@ -115,6 +116,7 @@ class Rule:
     slots: ClassVar[tuple[Slot, ...]] = ()
     counters: ClassVar[tuple[Counter, ...]] = (STEP,)
     decoupled_weight_decay: ClassVar[bool] = False
+    cautious: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -43,7 +43,9 @@ def dead_layer(patient: Patient) -> Finding | None:
 
 def sign_like(patient: Patient) -> Finding | None:
     """Most updates of Adam and its kin are of lr's size, by the sign of the gradient: share beyond 0.9 lr."""
-    averaged = {p.name for p in patient.parameters if hasattr(p.h, "betas") and p.rule.second_moment is not Rule.second_moment}
+    averaged = {
+        p.name for p in patient.parameters if hasattr(p.h, "betas") and p.rule.second_moment is not Rule.second_moment
+    }
     found = patient.worst(lambda seen: seen.large if seen.name in averaged else math.nan, 0.5, least=3)
     if found is None:
         return None

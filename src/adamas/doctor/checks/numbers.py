@@ -65,7 +65,9 @@ def eps_dominates(patient: Patient) -> Finding | None:
 
 def decay_rounds_away(patient: Patient) -> Finding | None:
     """Decoupled decay of a step is under half a grain of the weights, and does exactly nothing: grains of it."""
-    found = ranked((1 / share, p.name) for p in patient.parameters if 0 < (share := _decay_in_half_grains(patient, p)) < 1)
+    found = ranked(
+        (1 / share, p.name) for p in patient.parameters if 0 < (share := _decay_in_half_grains(patient, p)) < 1
+    )
     if found is None:
         return None
     names, inverse = found

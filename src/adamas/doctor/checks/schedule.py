@@ -11,7 +11,7 @@ _CHANGED = 1.5
 
 
 def warm_restart(patient: Patient) -> Finding | None:
-    """lr jumps up in the middle of a run, where bias correction no longer makes first steps careful: its factor."""
+    """Lr jumps up in the middle of a run, where bias correction no longer makes first steps careful: its factor."""
     worst = 1.0
     for before, after in zip(patient.looks, patient.looks[1:], strict=False):
         was = {seen.name: seen.lr for seen in before.seen}
