@@ -10,7 +10,7 @@ import torch
 from torch.optim.optimizer import ParamsT
 
 from adamas.checkpoint import LoadReport, header, load_state_dict
-from adamas.doctor import Doctor, Finding, Patient, findings
+from adamas.doctor import Doctor, Finding, NoiseScale, Patient, findings, from_looks, scalars
 from adamas.engines.plan import Plan
 from adamas.engines.states import State
 from adamas.guards import Guards
@@ -283,6 +283,22 @@ class Optimizer(torch.optim.Optimizer):
         if self.doctor is None:
             raise RuntimeError("no doctor looks at the steps: set optimizer.diagnose_every = 16 and train on")
         return findings(Patient(self, self.doctor))
+
+    def noise_scale(self, batch: int) -> NoiseScale | None:
+        """Return about how large a batch may be before a larger one stops helping, with its range.
+
+        Args:
+            batch: examples in a step, of all ranks together.
+
+        Returns:
+            None if too few steps were seen yet, or the rule keeps no mean of gradients. `adamas.doctor.noise_scale`
+            says what it means and when it is wrong.
+        """
+        return None if self.doctor is None else from_looks(list(self.doctor.looks), batch)
+
+    def scalars(self) -> dict[str, float]:
+        """Return what the doctor saw last as numbers by name, for loggers; empty before the first look."""
+        return scalars(self.doctor.looks[-1]) if self.doctor is not None and self.doctor.looks else {}
 
     def _take_step(self, inverse_scale: float) -> None:
         rules = [self.rule(group) for group in self.param_groups]

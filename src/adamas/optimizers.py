@@ -325,8 +325,8 @@ class Adam(Optimizer):
         max_skips: see `Optimizer`.
         clip_norm: see `Optimizer`.
         clip_update: see `Optimizer`.
-        eps_mode: how the division is kept from nothing: ``add``, ``inside`` for top / sqrt(v^ + eps^2), or ``atan2`` for
-            4/pi atan2(top, sqrt(v^)), which needs no eps; top is m^.
+        eps_mode: how the division is kept from nothing: ``add``, ``inside`` for top / sqrt(v^ + eps^2), or ``atan2``
+            for 4/pi atan2(top, sqrt(v^)), which needs no eps; top is m^.
         cautious: leave out what points against the gradient, and move the rest of the tensor by as much more (arXiv
             2411.16085). The step is then computed twice.
         nesterov: look ahead: top is beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t).
@@ -341,8 +341,8 @@ class Adam(Optimizer):
         NotImplementedError: for ``capturable=True``.
 
     References:
-        Kingma & Ba 2015, arXiv 1412.6980, algorithm 1; Reddi, Kale & Kumar 2018, algorithm 2 (AMSGrad); for the variants
-        see `adamas.rules.adam_variants`.
+        Kingma & Ba 2015, arXiv 1412.6980, algorithm 1; Reddi, Kale & Kumar 2018, algorithm 2 (AMSGrad); for the
+        variants see `adamas.rules.adam_variants`.
 
     Example:
         >>> import torch, adamas

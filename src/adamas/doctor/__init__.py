@@ -6,6 +6,7 @@ from adamas.doctor.history import Doctor, Look, Seen
 from adamas.doctor.noise_scale import NoiseMeter, NoiseScale, from_looks, from_parts, square_of
 from adamas.doctor.patient import Patient
 from adamas.doctor.rescale import rescale
+from adamas.doctor.scalars import log_mlflow, scalars, write_tensorboard
 
 __all__ = [
     "Doctor",
@@ -18,6 +19,9 @@ __all__ = [
     "findings",
     "from_looks",
     "from_parts",
+    "log_mlflow",
     "rescale",
+    "scalars",
     "square_of",
+    "write_tensorboard",
 ]

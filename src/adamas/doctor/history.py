@@ -1,4 +1,4 @@
-"""What was seen of a run: a look every so many steps, of every parameter that was stepped; plain numbers, no tensors."""
+"""What was seen of a run: a look every so many steps at every parameter that was stepped; numbers, no tensors."""
 
 from __future__ import annotations
 

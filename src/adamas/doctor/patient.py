@@ -70,7 +70,7 @@ class Patient:
     def worst(
         self, number: Callable[[Seen], float], threshold: float, least: int = 1
     ) -> tuple[tuple[str, ...], float] | None:
-        """Return the parameters whose recent median of a number is above a threshold, worst first, and the worst number.
+        """Return the parameters whose recent median of a number is above a threshold, worst first, and the worst.
 
         Args:
             number: of one parameter in one step; NaN does not count.

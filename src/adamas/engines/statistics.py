@@ -4,9 +4,9 @@
     u  the rule's step: p <- keep p - u        v  its mean of squared gradients after the step
     x  the weight before the step
 
-Everything is in the type of the computation, as the step itself has it. Sums go as in `adamas.engines.norms`, but the 16
-sums of a block too are in that type (good for 5 digits with float32); so they do not depend on threads, instruction set
-or engine. (``csrc/stats.h`` is the C++.)
+Everything is in the type of the computation, as the step itself has it. Sums go as in `adamas.engines.norms`, but the
+16 sums of a block too are in that type (good for 5 digits with float32); so they do not depend on threads, instruction
+set or engine. (``csrc/stats.h`` is the C++.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The checks: each says one thing about a patient, or None. Their order is that of the findings: causes before effects."""
+"""The checks: each says one thing about a patient, or None. They come in the order of findings: causes first."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from adamas.doctor.finding import Finding
 from adamas.doctor.history import Look, Seen
@@ -25,7 +26,7 @@ def too_hot(patient: Patient) -> Finding | None:
         "updates are too hot",
         *found,
         threshold=HOT,
-        advice="a smaller lr (about 1e-3 of the size of the weights in a step is usual), a longer warm-up, clip_update=1.0.",
+        advice="a smaller lr (a step is usually about 1e-3 of the weights), a longer warm-up, clip_update=1.0.",
         source="Bottou 2012, 'Stochastic gradient descent tricks'; You et al. 2017, arXiv 1708.03888, section 4",
     )
 
@@ -61,7 +62,7 @@ def sign_like(patient: Patient) -> Finding | None:
 def second_moment_out_of_date(patient: Patient) -> Finding | None:
     """Gradients grew faster than the second moment follows, in a step or between two looks: RMS of g / sqrt(v)."""
     looks = [look for look in patient.looks if look.count > WARM]
-    found = [_now(look.seen) for look in looks] + [_between(a, b) for a, b in zip(looks, looks[1:], strict=False)]
+    found = [_now(look.seen) for look in looks] + [_between(a, b) for a, b in pairwise(looks)]
     worst = max((each for each in found if each), key=lambda each: each[1], default=None)
     if worst is None or worst[1] <= SPIKE:
         return None
@@ -69,7 +70,7 @@ def second_moment_out_of_date(patient: Patient) -> Finding | None:
         "the second moment is out of date",
         *worst,
         threshold=SPIKE,
-        advice="clip_update=1.0 or clip_norm=1.0, a smaller beta2 (0.95), or look for the batch: losses spike after it.",
+        advice="clip_update=1.0 or clip_norm=1.0, a smaller beta2 (0.95), or look for the batch: losses spike then.",
         source="Wortsman et al. 2023, arXiv 2304.13013, section 3.4 (RMS_t >= 2.3 comes before a spike)",
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from adamas.doctor.finding import Finding
 from adamas.doctor.patient import Patient
 
@@ -13,7 +15,7 @@ _CHANGED = 1.5
 def warm_restart(patient: Patient) -> Finding | None:
     """Lr jumps up in the middle of a run, where bias correction no longer makes first steps careful: its factor."""
     worst = 1.0
-    for before, after in zip(patient.looks, patient.looks[1:], strict=False):
+    for before, after in pairwise(patient.looks):
         was = {seen.name: seen.lr for seen in before.seen}
         for seen in after.seen:
             if seen.decay is not None and before.count >= _SETTLED and was.get(seen.name, 0.0) > 0:
