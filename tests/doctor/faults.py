@@ -52,7 +52,7 @@ def train(
     return optimizer
 
 
-def adamw(model: nn.Module, **hyper: Any) -> adamas.AdamW:
+def adamw(model: nn.Module, **hyper: Any) -> adamas.Optimizer:
     return adamas.AdamW(model.named_parameters(), **{"lr": 1e-3, "weight_decay": 0.0, **hyper})
 
 

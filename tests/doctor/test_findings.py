@@ -85,7 +85,7 @@ def found(optimizer: adamas.Optimizer, what: str) -> adamas.doctor.Finding:
 def test_no_doctor_no_diagnosis() -> None:
     model = Net()
     optimizer = adamw(model)
-    with pytest.raises(RuntimeError, match="set optimizer.diagnose_every = 16"):
+    with pytest.raises(RuntimeError, match=r"set optimizer\.diagnose_every = 16"):
         optimizer.diagnose()
     optimizer.diagnose_every = 3
     optimizer.diagnose_every = None

@@ -16,7 +16,6 @@ from adamas.engines.launch import as_real
 from adamas.engines.plan import Plan
 from adamas.engines.statistics import Reading, Sums
 from adamas.planning import make_plan
-from adamas.slots import values_of
 
 from ..core.catalog import CASES, DTYPES, LAYOUTS, Case, same_bits
 from ..core.test_engines import CASE_IDS, ISAS, restored_isa  # noqa: F401

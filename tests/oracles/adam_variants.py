@@ -4,7 +4,8 @@ References:
     K. Everett et al., 2024, "Scaling exponents across parameterizations and optimizers", arXiv:2407.05872, section 4.3:
     atan2 in place of the division (here with factor 4/pi, so that a ratio of 1 is a step of lr).
     T. Dozat, 2016, "Incorporating Nesterov momentum into Adam", algorithm 2 with a constant mu.
-    K. Liang et al., 2024, "Cautious optimizers: improving training with one line of code", arXiv:2411.16085, algorithm 1;
+    K. Liang et al., 2024, "Cautious optimizers: improving training with one line of code", arXiv:2411.16085,
+    algorithm 1;
     the mean of the mask is held at 1e-3 as in the authors' code.
 """
 

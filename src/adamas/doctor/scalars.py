@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import Any
 
 from adamas.doctor.history import Look, Seen
@@ -48,8 +49,7 @@ def log_mlflow(optimizer: Any, step: int) -> None:
     Raises:
         ImportError: if MLflow is not installed.
     """
-    import mlflow  # only when it is used
-
+    mlflow = import_module("mlflow")  # only when it is used
     mlflow.log_metrics(optimizer.scalars(), step=step)
 
 

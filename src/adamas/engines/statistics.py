@@ -113,10 +113,12 @@ def read_statistics(
     look = Look(names.index(first.slot) if first else -1, names.index(second.slot) if second else -1, limits)
     numbers = launch.statistics(grads, rows, row_of, steps, look)
     width = len(Sums._fields)
-    return [
-        Reading(item, steps[place], *moments[row_of[place]], Sums(*numbers[width * place : width * (place + 1)]))
-        for place, item in enumerate(items)
-    ]
+    readings = []
+    for place, item in enumerate(items):
+        h, first, second = moments[row_of[place]]
+        sums = Sums(*numbers[width * place : width * (place + 1)])
+        readings.append(Reading(item, steps[place], h, first, second, sums))
+    return readings
 
 
 def statistics_of(

@@ -4,6 +4,8 @@ g  gradient                lr  step size
 b  momentum buffer         mu  momentum, memory about 1 / (1 - mu) steps
 """
 
+from math import inf
+
 from adamas.rules.rule import Counter, FirstMoment, Rule, Slot
 
 # torch keeps no step for SGD, only the buffer; its first value is the first gradient, without dampening.
@@ -44,7 +46,8 @@ class Momentum(Rule):
     @staticmethod
     def first_moment(h, t):
         # torch counts no steps here: this is what the weights come to after the first few 1 / (1 - mu).
-        return FirstMoment("momentum_buffer", (1 - h.dampening) / (1 - h.momentum)) if h.momentum < 1 else None
+        whole = (1 - h.dampening) / (1 - h.momentum) if h.momentum < 1 else inf
+        return FirstMoment("momentum_buffer", whole)
 
 
 class Nesterov(Momentum):
