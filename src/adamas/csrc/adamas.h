@@ -95,8 +95,9 @@ ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const 
 // back, an infinite or NaN gradient; the largest |g|. g is what the rule will see, u its step, x the weight before it,
 // m the mean of g before it, v the mean of g^2 after it; sums of what a rule has not are 0.
 // limits: rows of 0.9 lr, unbias, floor (as for adamas_ratios) and (10 eps)^2 beside those of launch->scalars.
-// partial: room for 13 numbers a block.
-ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, double* partial, double* out);
+// step: whether to take the step, too: what a block reads is then still in cache. partial: room for 13 numbers a block.
+ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial,
+                                    double* out);
 
 // Add 1 to n float32 counters and write their new values to out.
 ADAMAS_EXPORT void adamas_count(int64_t n, float* const* counter, double* out);

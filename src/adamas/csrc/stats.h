@@ -57,8 +57,8 @@ static inline Ints more(Ints count, Ints mask) {
 }
 static inline int32_t more(int32_t count, bool mask) { return count + mask; }
 
-enum SumOf { kSquares, kSteps, kWeights, kAlong, kRatios, kMeans, kSumsOf };
-enum CountOf { kMoved, kLarge, kAlive, kUnder, kLost, kCountsOf };
+constexpr int kSquares = 0, kSteps = 1, kWeights = 2, kAlong = 3, kRatios = 4, kMeans = 5, kSumsOf = 6;
+constexpr int kMoved = 0, kLarge = 1, kAlive = 2, kUnder = 3, kLost = 4, kCountsOf = 5;
 constexpr int kNonfinite = kSumsOf + kCountsOf, kTop = kNonfinite + 1;
 static_assert(kTop + 1 == ADAMAS_STATISTICS);
 

@@ -78,8 +78,11 @@ class Batch:
         row_of = self._row_of(rows, groups, columns)
         self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps)
         favour(self._launch, self.items, grads, rows, row_of, steps)
-        self.readings = read_statistics(self._launch, self.items, grads, rows, row_of, steps) if look else []
-        self._launch.run(grads, rows, row_of, steps)
+        self.readings = []
+        if look:
+            self.readings = read_statistics(self._launch, self.items, grads, rows, row_of, steps, run=True)
+        else:
+            self._launch.run(grads, rows, row_of, steps)
         for name, counters in self._others.items():
             counters.write([rows.advanced[row][name] for row in row_of])
         if self._first:

@@ -161,14 +161,16 @@ class CpuLaunch:
         return sums
 
     def statistics(
-        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
     ) -> Sequence[float]:
-        """Return the numbers of every item, in one call."""
+        """Return the numbers of every item, in one call; and take the step, if that is asked for."""
         kept = self._aim(grads, rows, row_of, steps)
         partial = array("d", bytes(8 * library.STATISTICS * self._blocks))
         numbers = array("d", bytes(8 * library.STATISTICS * len(self.items)))
-        addresses = (each.buffer_info()[0] for each in (look.limits, partial, numbers))
-        if self._look(self._struct, *addresses) != 0:
+        limits, *addresses = (each.buffer_info()[0] for each in (look.limits, partial, numbers))
+        if run:
+            increment_version(self._written)
+        if self._look(self._struct, limits, int(run), *addresses) != 0:
             raise RuntimeError(_REFUSED)
         del kept
         return numbers

@@ -103,7 +103,7 @@ class Launch(Protocol):
         ...
 
     def statistics(
-        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
     ) -> Sequence[float]:
         """Return the numbers of `adamas.engines.statistics.Sums` of every item, before the step that `run` would take.
 
@@ -113,6 +113,7 @@ class Launch(Protocol):
             row_of: which row each item takes.
             steps: the step each item is at.
             look: what else they need.
+            run: whether to take that step, too: together they read the operands once.
         """
         ...
 

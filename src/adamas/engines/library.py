@@ -95,7 +95,7 @@ def _declare(library: ctypes.CDLL) -> None:
     squares.argtypes = [c_int32, c_int32, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p]
     ratios.argtypes = [POINTER(LaunchStruct), c_int32, c_void_p, c_void_p, c_void_p]
     statistics = library.adamas_statistics
-    statistics.argtypes = [POINTER(LaunchStruct), c_void_p, c_void_p, c_void_p]
+    statistics.argtypes = [POINTER(LaunchStruct), c_void_p, c_int32, c_void_p, c_void_p]
     squares.restype = ratios.restype = statistics.restype = c_int
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):
         function.argtypes, function.restype = [c_int64, c_void_p, c_void_p], None

@@ -47,12 +47,14 @@ class ReferenceLaunch:
         return sums
 
     def statistics(
-        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
     ) -> Sequence[float]:
-        """Return the numbers of every item."""
+        """Return the numbers of every item; and take the step, if that is asked for."""
         numbers: list[float] = []
         for item, grad, row in zip(self.items, grads, row_of, strict=True):
             numbers.extend(statistics_of(item, as_real(grad), *rows.row(row), look, row))
+        if run:
+            self.run(grads, rows, row_of, steps)
         return numbers
 
 

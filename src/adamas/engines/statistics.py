@@ -90,16 +90,18 @@ def read_statistics(
     rows: Rows,
     row_of: array,
     steps: array,
+    run: bool = False,
 ) -> list[Reading]:
-    """Return a reading for every item of a launch that is about to be run.
+    """Return a reading for every item of a launch, of a step that it has not taken yet.
 
     Args:
-        launch: what will step the items.
+        launch: what steps the items.
         items: the items of a batch.
         grads: their gradients.
         rows: the numbers of this step.
         row_of: which row each item takes.
         steps: the step each item is at.
+        run: whether to take the step, too.
     """
     rule = items[0].rule
     names = [slot.name for slot in rule.slots]
@@ -111,7 +113,7 @@ def read_statistics(
         moments.append((h, first, second))
     first, second = moments[0][1:]
     look = Look(names.index(first.slot) if first else -1, names.index(second.slot) if second else -1, limits)
-    numbers = launch.statistics(grads, rows, row_of, steps, look)
+    numbers = launch.statistics(grads, rows, row_of, steps, look, run)
     width = len(Sums._fields)
     readings = []
     for place, item in enumerate(items):
