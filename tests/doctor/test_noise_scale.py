@@ -150,5 +150,7 @@ def test_the_mean_before_the_step_is_a_mean(name: str, hyper: dict) -> None:
         w.grad = torch.tensor([1.0, 2.0, 3.0])
         optimizer.step()
     assert optimizer.doctor is not None
-    seen = optimizer.doctor.looks[-1].seen[0]
-    assert seen.sums.along / seen.whole == pytest.approx(14.0, rel=1e-4)
+    # torch counts no steps for SGD, so its mean is right after the first few only.
+    for look in list(optimizer.doctor.looks)[199 if name == "SGD" else 1 :]:
+        seen = look.seen[0]
+        assert seen.sums.along / seen.whole == pytest.approx(14.0, rel=1e-4)
