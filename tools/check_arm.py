@@ -163,6 +163,7 @@ def main(command: list[str]) -> int:
         there = SimpleNamespace(
             adamas_step=replay.adamas_step,
             adamas_ratios=host.adamas_ratios,
+            adamas_statistics=host.adamas_statistics,
             adamas_squares=host.adamas_squares,
             adamas_count=host.adamas_count,
             adamas_read=host.adamas_read,

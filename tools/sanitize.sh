@@ -16,7 +16,7 @@ for isa in avx512 avx2 baseline; do
   env LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     ADAMAS_LIBRARY="$PWD/$build" ADAMAS_ISA="$isa" OMP_NUM_THREADS=2 \
     "$python" -W "ignore:ADAMAS_ISA" -m pytest -q -p no:cacheprovider tests/core/test_engines.py tests/core/test_rounding.py \
-    tests/guards/test_norms.py tests/guards/test_clip_update.py \
+    tests/guards/test_norms.py tests/guards/test_clip_update.py tests/doctor/test_statistics.py \
     tests/core/test_few_bits.py::test_every_rounding tests/core/test_few_bits.py::test_layouts \
     tests/core/test_few_bits.py::test_every_tail tests/core/test_few_bits.py::test_clipped_updates \
     -W "ignore:ADAMAS_ISA" --deselect tests/core/test_engines.py::test_every_instruction_set

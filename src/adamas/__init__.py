@@ -1,7 +1,8 @@
 """Adamas: Adam and its family for PyTorch, written once, exact on every engine, at the speed of memory."""
 
-from adamas import checkpoint, rules
+from adamas import checkpoint, doctor, rules
 from adamas.checkpoint import load, save
+from adamas.doctor import rescale
 from adamas.groups import param_groups
 from adamas.memory import memory_report
 from adamas.optimizer import Optimizer
@@ -25,9 +26,11 @@ __all__ = [
     "Rule",
     "Slot",
     "checkpoint",
+    "doctor",
     "load",
     "memory_report",
     "param_groups",
+    "rescale",
     "rules",
     "save",
 ]

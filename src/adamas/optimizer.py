@@ -10,6 +10,7 @@ import torch
 from torch.optim.optimizer import ParamsT
 
 from adamas.checkpoint import LoadReport, header, load_state_dict
+from adamas.doctor import Doctor, Finding, NoiseScale, Patient, findings, from_looks, scalars
 from adamas.engines.plan import Plan
 from adamas.engines.states import State
 from adamas.guards import Guards
@@ -124,6 +125,7 @@ class Optimizer(torch.optim.Optimizer):
             )
         self._plan: Plan | None = None
         self._release: Release | None = None
+        self.doctor: Doctor | None = None
         super().__init__(params, defaults)
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
@@ -226,6 +228,10 @@ class Optimizer(torch.optim.Optimizer):
             (True, 1.0, 1)
             >>> handle.remove()
         """
+        if self.doctor is not None:
+            raise RuntimeError(
+                "the doctor cannot look at released gradients: set optimizer.diagnose_every = None first"
+            )
         if self._release is not None:
             raise RuntimeError("this optimizer's gradients are released already: call remove() of that handle first")
         self._release = Release(self, model, accumulate, fold, stale_clip_norm)
@@ -240,6 +246,59 @@ class Optimizer(torch.optim.Optimizer):
     def last_step(self) -> StepReport | None:
         """What the guards saw in the last step, and did; None before the first."""
         return self.guards.last_step
+
+    @property
+    def diagnose_every(self) -> int | None:
+        """Every how many steps the doctor looks at one; None: never, which costs nothing. 16 costs about 5 %."""
+        return None if self.doctor is None else self.doctor.every
+
+    @diagnose_every.setter
+    def diagnose_every(self, every: int | None) -> None:
+        if every is not None and self._release is not None:
+            raise RuntimeError("steps of released gradients cannot be looked at: call remove() of the release first")
+        self.doctor = None if every is None else Doctor(every)
+
+    def diagnose(self) -> list[Finding]:
+        """Return what is wrong with this run as far as its steps show, causes before effects.
+
+        Returns:
+            Findings: what, where, the number and its threshold, what to change, who says so.
+
+        Raises:
+            RuntimeError: if no doctor looks at the steps.
+
+        Example:
+            >>> import torch, adamas
+            >>> w = torch.nn.Parameter(torch.ones(100, dtype=torch.bfloat16))
+            >>> optimizer = adamas.AdamW([("w", w)], lr=1e-5, weight_decay=0, rounding="nearest")
+            >>> optimizer.diagnose_every = 16
+            >>> for _ in range(32):
+            ...     w.grad = torch.randn_like(w)
+            ...     optimizer.step()
+            >>> for finding in optimizer.diagnose():
+            ...     print(finding)
+            updates are lost to rounding: w (1, threshold 0.5)
+              rounding='stochastic' (no memory) or 'split24' (a byte a weight), or float32 weights. [Zamirai et al. ...
+        """
+        if self.doctor is None:
+            raise RuntimeError("no doctor looks at the steps: set optimizer.diagnose_every = 16 and train on")
+        return findings(Patient(self, self.doctor))
+
+    def noise_scale(self, batch: int) -> NoiseScale | None:
+        """Return about how large a batch may be before a larger one stops helping, with its range.
+
+        Args:
+            batch: examples in a step, of all ranks together.
+
+        Returns:
+            None if too few steps were seen yet, or the rule keeps no mean of gradients. `adamas.doctor.noise_scale`
+            says what it means and when it is wrong.
+        """
+        return None if self.doctor is None else from_looks(list(self.doctor.looks), batch)
+
+    def scalars(self) -> dict[str, float]:
+        """Return what the doctor saw last as numbers by name, for loggers; empty before the first look."""
+        return scalars(self.doctor.looks[-1]) if self.doctor is not None and self.doctor.looks else {}
 
     def _take_step(self, inverse_scale: float) -> None:
         rules = [self.rule(group) for group in self.param_groups]
@@ -257,7 +316,12 @@ class Optimizer(torch.optim.Optimizer):
                 take_back(self.state, before)
                 self._plan = None
 
-        self.guards.step(self._plan, grads, self.param_groups, inverse_scale, undo)  # type: ignore[arg-type]
+        plan = self._plan
+        assert plan is not None
+        plan.look = self.doctor is not None and self.doctor.due()
+        self.guards.step(plan, grads, self.param_groups, inverse_scale, undo)
+        if plan.look and self.doctor is not None and not (self.last_step and self.last_step.skipped):
+            self.doctor.take(self.param_groups, plan.readings())
 
     def state_dict(self) -> dict[str, Any]:
         """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads.
@@ -296,6 +360,8 @@ class Optimizer(torch.optim.Optimizer):
         """
         report = load_state_dict(self, state_dict, strict, hyperparameters)
         self._plan = None
+        if self.doctor is not None:
+            self.doctor.remember_loaded(self.param_groups)
         return report
 
     def full_precision_state_dict(self, model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -362,7 +428,7 @@ class Optimizer(torch.optim.Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickle and deepcopy keep."""
         kept = super().__getstate__()
-        return {**kept, **{key: self.__dict__[key] for key in ("_rule", "guards") if key in self.__dict__}}
+        return {**kept, **{key: self.__dict__[key] for key in ("_rule", "guards", "doctor") if key in self.__dict__}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what pickle, deepcopy or `load_state_dict` kept."""
@@ -370,6 +436,7 @@ class Optimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         self.__dict__.setdefault("guards", Guards())
         self.__dict__.setdefault("_release", None)
+        self.__dict__.setdefault("doctor", None)
         for group in self.param_groups:
             for key, value in {**EXTRAS, **self.defaults}.items():
                 group.setdefault(key, value)

@@ -325,6 +325,13 @@ class Adam(Optimizer):
         max_skips: see `Optimizer`.
         clip_norm: see `Optimizer`.
         clip_update: see `Optimizer`.
+        eps_mode: how the division is kept from nothing: ``add``, ``inside`` for top / sqrt(v^ + eps^2), or ``atan2``
+            for 4/pi atan2(top, sqrt(v^)), which needs no eps; top is m^.
+        cautious: leave out what points against the gradient, and move the rest of the tensor by as much more (arXiv
+            2411.16085). The step is then computed twice.
+        nesterov: look ahead: top is beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t).
+            Each of these three alone is compiled (`rules.COMPILED`); two of them together, or with amsgrad, run on the
+            reference engine.
 
     State:
         ``step``, ``exp_avg``, ``exp_avg_sq``; ``max_exp_avg_sq`` with amsgrad.
@@ -334,7 +341,8 @@ class Adam(Optimizer):
         NotImplementedError: for ``capturable=True``.
 
     References:
-        Kingma & Ba 2015, arXiv 1412.6980, algorithm 1; Reddi, Kale & Kumar 2018, algorithm 2 (AMSGrad).
+        Kingma & Ba 2015, arXiv 1412.6980, algorithm 1; Reddi, Kale & Kumar 2018, algorithm 2 (AMSGrad); for the
+        variants see `adamas.rules.adam_variants`.
 
     Example:
         >>> import torch, adamas
@@ -368,12 +376,25 @@ class Adam(Optimizer):
         max_skips: int | None = None,
         clip_norm: float | None = None,
         clip_update: float | None = None,
+        eps_mode: str = "add",
+        cautious: bool = False,
+        nesterov: bool = False,
     ) -> None:
         self._start(params, _adam_defaults(_collect(locals())))
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
-        """Return Adam or AMSGrad."""
+        """Return Adam, AMSGrad or one of their variants."""
+        variant = (group["eps_mode"], group["nesterov"], group["cautious"], bool(group["amsgrad"]))
+        if variant[:3] != ("add", False, False):
+            return rules.adam_variant(*variant)
         return rules.AMSGrad if group["amsgrad"] else rules.Adam
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        if group["eps_mode"] not in rules.EPS_MODES:
+            raise ValueError(f"unknown eps_mode {group['eps_mode']!r}: there are {', '.join(rules.EPS_MODES)}")
+        for key in ("cautious", "nesterov"):
+            if not isinstance(group[key], bool):
+                raise ValueError(f"{key} must be True or False, got {group[key]!r}")
 
 
 def _adam_defaults(defaults: dict[str, Any]) -> dict[str, Any]:
@@ -427,6 +448,9 @@ class AdamW(Adam):
         max_skips: see `Optimizer`.
         clip_norm: see `Optimizer`.
         clip_update: see `Optimizer`.
+        eps_mode: see `Adam`.
+        cautious: see `Adam`.
+        nesterov: see `Adam`; NAdamW with other libraries.
 
     State:
         As `Adam`.
@@ -469,6 +493,9 @@ class AdamW(Adam):
         max_skips: int | None = None,
         clip_norm: float | None = None,
         clip_update: float | None = None,
+        eps_mode: str = "add",
+        cautious: bool = False,
+        nesterov: bool = False,
     ) -> None:
         self._start(params, _adam_defaults({**_collect(locals()), "decoupled_weight_decay": True}))
 

@@ -12,6 +12,16 @@ from adamas.engines.launch import Item
 from adamas.engines.norms import total_norm
 
 
+def parameter_labels(groups: list[dict[str, Any]]) -> dict[Any, str]:
+    """Return what reports call each parameter: its name or, without names, ``group.place``."""
+    labels = {}
+    for number, group in enumerate(groups):
+        names = group.get("param_names")
+        for place, p in enumerate(group["params"]):
+            labels[p] = names[place] if names else f"{number}.{place}"
+    return labels
+
+
 class StepReport:
     """What the guards saw in one step, and did.
 
@@ -52,7 +62,7 @@ class StepReport:
     @property
     def norms(self) -> dict[str, float]:
         """The norm of each gradient, by the parameter's name or, without names, ``group.place``."""
-        labels = self._labels()
+        labels = parameter_labels(self._groups)
         return {
             labels[item.owner]: self._inverse_scale * math.sqrt(each)
             for item, each in zip(self._items, self._squares or (), strict=bool(self._squares))
@@ -61,17 +71,9 @@ class StepReport:
     @property
     def update_rms(self) -> dict[str, float]:
         """The RMS of each update before it was clipped, of parameters whose group has ``clip_update``."""
-        labels = self._labels()
+        labels = parameter_labels(self._groups)
         every = chain.from_iterable(zip(items, rms, strict=True) for items, rms in self._updates)
         return {labels[item.owner]: rms for item, rms in every if not math.isnan(rms)}
-
-    def _labels(self) -> dict[Any, str]:
-        labels = {}
-        for number, group in enumerate(self._groups):
-            names = group.get("param_names")
-            for place, p in enumerate(group["params"]):
-                labels[p] = names[place] if names else f"{number}.{place}"
-        return labels
 
     def __repr__(self) -> str:
         """Show what is known without computing much."""

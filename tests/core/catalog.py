@@ -39,6 +39,10 @@ CASES = (
     Case("RAdam", "RAdam", {"betas": (0.9, 0.9)}),
     Case("Adamax", "Adamax", {"weight_decay": 0.01}),
     Case("Lion", "Lion", {"weight_decay": 0.1}),
+    Case("InsideAdam", "Adam", {"eps_mode": "inside", "eps": 1e-3, "weight_decay": 0.01}),
+    Case("Atan2Adam", "AdamW", {"eps_mode": "atan2"}),
+    Case("NesterovAdam", "AdamW", {"nesterov": True}),
+    Case("CautiousAdam", "AdamW", {"cautious": True, "weight_decay": 0.0}),
 )
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)

@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "slots": {"engines", "formats", "rounding", "rules"},
     "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "slots"},
     "groups": {"groups"},
+    "doctor": {"doctor", "engines", "reports", "rules"},
     "reports": {"engines"},
     "guards": {"engines", "hyperparameters", "reports"},
     "hooks": set(),
@@ -31,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "replacing": {"formats", "planning", "rules", "slots"},
     "optimizer": {
         "checkpoint",
+        "doctor",
         "engines",
         "guards",
         "hooks",
@@ -44,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "optimizers": {"optimizer", "planning", "rules", "slots"},
     "memory": {"formats", "optimizer", "slots"},
-    "__init__": {"checkpoint", "groups", "memory", "optimizer", "optimizers", "rules"},
+    "__init__": {"checkpoint", "doctor", "groups", "memory", "optimizer", "optimizers", "rules"},
 }
 
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 2
+#define ADAMAS_ABI 3
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -86,6 +86,18 @@ ADAMAS_EXPORT int adamas_squares(int32_t dtype, int32_t threads, int64_t tensors
 // moments: rows of decay, take, unbias, floor beside those of launch->scalars; slot: which slot holds v.
 ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const double* moments, double* partial,
                                 double* out);
+
+// How many numbers adamas_statistics gives for a tensor.
+#define ADAMAS_STATISTICS 13
+
+// For every tensor of a launch that is about to be run, in out: sums of g^2, u^2, x^2, g m, g^2 / max(v unbias, floor), v;
+// numbers of elements with u != 0, |u| > 0.9 lr, v > 0, of those v unbias < (10 eps)^2, u != 0 that rounding takes
+// back, an infinite or NaN gradient; the largest |g|. g is what the rule will see, u its step, x the weight before it,
+// m the mean of g before it, v the mean of g^2 after it; sums of what a rule has not are 0.
+// limits: rows of 0.9 lr, unbias, floor (as for adamas_ratios) and (10 eps)^2 beside those of launch->scalars.
+// step: whether to take the step, too: what a block reads is then still in cache. partial: room for 13 numbers a block.
+ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial,
+                                    double* out);
 
 // Add 1 to n float32 counters and write their new values to out.
 ADAMAS_EXPORT void adamas_count(int64_t n, float* const* counter, double* out);

@@ -104,31 +104,37 @@ bool sound(const AdamasLaunch& launch) {
   return launch.tensors >= 0 && launch.scalars_per_row >= 3;
 }
 
-// Sum every tensor in blocks, shared out to threads, then its blocks one after the other: the same for any number of threads.
-// block(tensor, start, end) sums one of them.
+// Share the blocks of all tensors out to threads: each(at, tensor, start, end) is called for every one of them.
 template <class F>
-void sum_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int threads, double* partial, double* out,
-                F block) {
+void share_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int threads, F each) {
   const int64_t blocks = first[tensors];
   const auto share = [&](int64_t at, int64_t end) {
     int64_t tensor = 0;
     for (; at < end; ++at) {
       while (first[tensor + 1] <= at) ++tensor;
       const int64_t start = (at - first[tensor]) * ADAMAS_BLOCK, left = numel[tensor] - start;
-      partial[at] = block(tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK));
+      each(at, tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK));
     }
   };
 #if defined(_OPENMP)
   if (threads > 1 && blocks >= kBlocksWorthThreads) {
 #pragma omp parallel num_threads(threads)
     share(blocks * omp_get_thread_num() / omp_get_num_threads(), blocks * (omp_get_thread_num() + 1) / omp_get_num_threads());
-  } else {
-    share(0, blocks);
+    return;
   }
-#else
+#endif
   (void)threads;
   share(0, blocks);
-#endif
+}
+
+// Sum every tensor in blocks, shared out to threads, then its blocks one after the other: the same for any number of threads.
+// block(tensor, start, end) sums one of them.
+template <class F>
+void sum_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int threads, double* partial, double* out,
+                F block) {
+  share_blocks(tensors, numel, first, threads, [&](int64_t at, int64_t tensor, int64_t start, int64_t end) {
+    partial[at] = block(tensor, start, end);
+  });
   for (int64_t tensor = 0; tensor < tensors; ++tensor) {
     out[tensor] = 0.0;
     for (int64_t at = first[tensor]; at < first[tensor + 1]; ++at) out[tensor] += partial[at];
@@ -179,6 +185,32 @@ int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const double* moment
                return chosen->kernels->ratios_of(*launch, moments, slot, tensor, start, end);
              });
   return 0;
+}
+
+int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial, double* out) {
+  if (!sound(*launch)) return -1;
+  const AdamasKernels::Look block = chosen->kernels->find_look(launch->rule, launch->compute);
+  const AdamasKernels::Share take = chosen->kernels->find(launch->rule, launch->compute);
+  if (!block || !take) return -1;
+  // Units of rows reach over the ends of blocks, so there all is looked at first.
+  const bool together = step && !launch->row_length;
+  constexpr int kLast = ADAMAS_STATISTICS - 1;  // all but the last are added up
+  share_blocks(launch->tensors, launch->numel, launch->first_block, launch->threads,
+               [&](int64_t at, int64_t tensor, int64_t start, int64_t end) {
+                 block(*launch, limits, tensor, start, end, partial + at * ADAMAS_STATISTICS);
+                 if (!together) return;
+                 const FlushDenormals flush;
+                 take(*launch, at, at + 1);
+               });
+  for (int64_t tensor = 0; tensor < launch->tensors; ++tensor, out += ADAMAS_STATISTICS) {
+    for (int k = 0; k <= kLast; ++k) out[k] = 0.0;
+    for (int64_t at = launch->first_block[tensor]; at < launch->first_block[tensor + 1]; ++at) {
+      const double* own = partial + at * ADAMAS_STATISTICS;
+      for (int k = 0; k < kLast; ++k) out[k] += own[k];
+      out[kLast] = own[kLast] > out[kLast] ? own[kLast] : out[kLast];
+    }
+  }
+  return step && !together ? adamas_step(launch) : 0;
 }
 
 void adamas_count(int64_t n, float* const* counter, double* out) {

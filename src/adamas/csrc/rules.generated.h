@@ -8,6 +8,7 @@
 struct SGD {
   static constexpr int kSlots = 0;
   static constexpr int kScalars = 1;
+  static constexpr int kFirst = -1, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
@@ -24,6 +25,7 @@ struct SGD {
 struct Momentum {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 3;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
@@ -44,6 +46,7 @@ struct Momentum {
 struct Nesterov {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 3;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
@@ -66,6 +69,7 @@ struct Nesterov {
 struct Adagrad {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 2;
+  static constexpr int kFirst = -1, kSecond = -1;
   static constexpr bool kSigned[] = {false};
   template <class T>
   struct Scalars {
@@ -88,6 +92,7 @@ struct Adagrad {
 struct RMSprop {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 4;
+  static constexpr int kFirst = -1, kSecond = 0;
   static constexpr bool kSigned[] = {false};
   template <class T>
   struct Scalars {
@@ -112,6 +117,7 @@ struct RMSprop {
 struct RMSpropMomentum {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 5;
+  static constexpr int kFirst = -1, kSecond = 0;
   static constexpr bool kSigned[] = {false, true};
   template <class T>
   struct Scalars {
@@ -139,6 +145,7 @@ struct RMSpropMomentum {
 struct RMSpropCentered {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 4;
+  static constexpr int kFirst = 1, kSecond = 0;
   static constexpr bool kSigned[] = {false, true};
   template <class T>
   struct Scalars {
@@ -168,6 +175,7 @@ struct RMSpropCentered {
 struct RMSpropCenteredMomentum {
   static constexpr int kSlots = 3;
   static constexpr int kScalars = 5;
+  static constexpr int kFirst = 1, kSecond = 0;
   static constexpr bool kSigned[] = {false, true, true};
   template <class T>
   struct Scalars {
@@ -200,6 +208,7 @@ struct RMSpropCenteredMomentum {
 struct Adam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -227,6 +236,7 @@ struct Adam {
 struct AMSGrad {
   static constexpr int kSlots = 3;
   static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false, false};
   template <class T>
   struct Scalars {
@@ -256,6 +266,7 @@ struct AMSGrad {
 struct NAdam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 7;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -285,6 +296,7 @@ struct NAdam {
 struct RAdam {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -313,6 +325,7 @@ struct RAdam {
 struct Adamax {
   static constexpr int kSlots = 2;
   static constexpr int kScalars = 4;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true, false};
   template <class T>
   struct Scalars {
@@ -337,6 +350,7 @@ struct Adamax {
 struct Lion {
   static constexpr int kSlots = 1;
   static constexpr int kScalars = 5;
+  static constexpr int kFirst = 0, kSecond = -1;
   static constexpr bool kSigned[] = {true};
   template <class T>
   struct Scalars {
@@ -357,4 +371,158 @@ struct Lion {
   }
 };
 
-#define ADAMAS_RULES SGD, Momentum, Nesterov, Adagrad, RMSprop, RMSpropMomentum, RMSpropCentered, RMSpropCenteredMomentum, Adam, AMSGrad, NAdam, RAdam, Adamax, Lion
+// Adam with eps_mode='inside', nesterov=False, cautious=False, amsgrad=False.
+struct InsideAdam {
+  static constexpr int kSlots = 2;
+  static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
+  static constexpr bool kSigned[] = {true, false};
+  template <class T>
+  struct Scalars {
+    T take1, beta2, take2, by_m, unbias, eps;
+  };
+  template <class T>
+  static inline T update(const T x, const T g, const Scalars<T>& c, T& exp_avg, T& exp_avg_sq) {
+    const T t0 = lerp<T>(exp_avg, g, c.take1);
+    const T t1 = c.beta2 * exp_avg_sq;
+    const T t2 = g * g;
+    const T t3 = c.take2 * t2;
+    const T t4 = t1 + t3;
+    const T t5 = c.by_m * t0;
+    const T t6 = t4 * c.unbias;
+    const T t7 = t6 + c.eps;
+    const T t8 = sqrt<T>(t7);
+    const T t9 = t5 / t8;
+    exp_avg = t0;
+    exp_avg_sq = t4;
+    return x - t9;
+  }
+};
+
+// Adam with eps_mode='atan2', nesterov=False, cautious=False, amsgrad=False.
+struct Atan2Adam {
+  static constexpr int kSlots = 2;
+  static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
+  static constexpr bool kSigned[] = {true, false};
+  template <class T>
+  struct Scalars {
+    T take1, beta2, take2, by_m, unbias, lr;
+  };
+  template <class T>
+  static inline T update(const T x, const T g, const Scalars<T>& c, T& exp_avg, T& exp_avg_sq) {
+    const T t0 = lerp<T>(exp_avg, g, c.take1);
+    const T t1 = c.beta2 * exp_avg_sq;
+    const T t2 = g * g;
+    const T t3 = c.take2 * t2;
+    const T t4 = t1 + t3;
+    const T t5 = c.by_m * t0;
+    const T t6 = sqrt<T>(t4);
+    const T t7 = t6 * c.unbias;
+    const T t8 = absolute<T>(t5);
+    const T t9 = maximum<T>(t8, t7);
+    const T t10 = -t8;
+    const T t11 = -t7;
+    const T t12 = maximum<T>(t10, t11);
+    const T t13 = -t12;
+    const T t14 = maximum<T>(t9, constant<T>(1.1754943508222875e-38));
+    const T t15 = t13 / t14;
+    const T t16 = t15 * t15;
+    const T t17 = t16 * constant<T>(0.002766283501324048);
+    const T t18 = t17 + constant<T>(-0.015731249120717487);
+    const T t19 = t16 * t18;
+    const T t20 = t19 + constant<T>(0.04213762358729292);
+    const T t21 = t16 * t20;
+    const T t22 = t21 + constant<T>(-0.07456854825884664);
+    const T t23 = t16 * t22;
+    const T t24 = t23 + constant<T>(0.10618370636914991);
+    const T t25 = t16 * t24;
+    const T t26 = t25 + constant<T>(-0.1419779779407795);
+    const T t27 = t16 * t26;
+    const T t28 = t27 + constant<T>(0.1999187202910793);
+    const T t29 = t16 * t28;
+    const T t30 = t29 + constant<T>(-0.3333303670928615);
+    const T t31 = t16 * t30;
+    const T t32 = t31 + constant<T>(0.9999999817886558);
+    const T t33 = t15 * t32;
+    const T t34 = t8 - t7;
+    const T t35 = sign<T>(t34);
+    const T t36 = t35 + constant<T>(1.0);
+    const T t37 = t36 * constant<T>(0.5);
+    const T t38 = sign<T>(t5);
+    const T t39 = constant<T>(2.0) * t33;
+    const T t40 = constant<T>(1.5707963267948966) - t39;
+    const T t41 = t37 * t40;
+    const T t42 = t33 + t41;
+    const T t43 = t38 * t42;
+    const T t44 = c.lr * t43;
+    exp_avg = t0;
+    exp_avg_sq = t4;
+    return x - t44;
+  }
+};
+
+// Adam with eps_mode='add', nesterov=True, cautious=False, amsgrad=False.
+struct NesterovAdam {
+  static constexpr int kSlots = 2;
+  static constexpr int kScalars = 7;
+  static constexpr int kFirst = 0, kSecond = 1;
+  static constexpr bool kSigned[] = {true, false};
+  template <class T>
+  struct Scalars {
+    T take1, beta2, take2, by_m, by_g, unbias, eps;
+  };
+  template <class T>
+  static inline T update(const T x, const T g, const Scalars<T>& c, T& exp_avg, T& exp_avg_sq) {
+    const T t0 = lerp<T>(exp_avg, g, c.take1);
+    const T t1 = c.beta2 * exp_avg_sq;
+    const T t2 = g * g;
+    const T t3 = c.take2 * t2;
+    const T t4 = t1 + t3;
+    const T t5 = c.by_m * t0;
+    const T t6 = c.by_g * g;
+    const T t7 = t5 + t6;
+    const T t8 = sqrt<T>(t4);
+    const T t9 = t8 * c.unbias;
+    const T t10 = t9 + c.eps;
+    const T t11 = t7 / t10;
+    exp_avg = t0;
+    exp_avg_sq = t4;
+    return x - t11;
+  }
+};
+
+// Adam with eps_mode='add', nesterov=False, cautious=True, amsgrad=False.
+struct CautiousAdam {
+  static constexpr int kSlots = 2;
+  static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
+  static constexpr bool kSigned[] = {true, false};
+  template <class T>
+  struct Scalars {
+    T take1, beta2, take2, by_m, unbias, eps;
+  };
+  template <class T>
+  static inline T update(const T x, const T g, const Scalars<T>& c, T& exp_avg, T& exp_avg_sq) {
+    const T t0 = lerp<T>(exp_avg, g, c.take1);
+    const T t1 = c.beta2 * exp_avg_sq;
+    const T t2 = g * g;
+    const T t3 = c.take2 * t2;
+    const T t4 = t1 + t3;
+    const T t5 = c.by_m * t0;
+    const T t6 = sqrt<T>(t4);
+    const T t7 = t6 * c.unbias;
+    const T t8 = t7 + c.eps;
+    const T t9 = t5 / t8;
+    const T t10 = sign<T>(t5);
+    const T t11 = sign<T>(g);
+    const T t12 = t10 * t11;
+    const T t13 = maximum<T>(t12, constant<T>(0.0));
+    const T t14 = t9 * t13;
+    exp_avg = t0;
+    exp_avg_sq = t4;
+    return x - t14;
+  }
+};
+
+#define ADAMAS_RULES SGD, Momentum, Nesterov, Adagrad, RMSprop, RMSpropMomentum, RMSpropCentered, RMSpropCenteredMomentum, Adam, AMSGrad, NAdam, RAdam, Adamax, Lion, InsideAdam, Atan2Adam, NesterovAdam, CautiousAdam

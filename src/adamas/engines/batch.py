@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 
+from adamas.engines.cautious import favour
 from adamas.engines.counters import Counters
 from adamas.engines.hyper import Hyper
 from adamas.engines.launch import Item, Launch
 from adamas.engines.rows import Rows
+from adamas.engines.statistics import Reading, read_statistics
 from adamas.engines.updates import clip_updates
 from adamas.rules.rule import Part
 
@@ -26,11 +28,13 @@ class Batch:
 
     Attributes:
         update_rms: how large the updates of the last step were before they were clipped, if any group clips them.
+        readings: what the last step was seen to do, if that was asked for.
     """
 
     def __init__(self, launch: Launch, items: Sequence[Item]) -> None:
         self.items = items
         self.update_rms: array | None = None
+        self.readings: list[Reading] = []
         self._launch = launch
         self._rule = items[0].rule
         self._steps = Counters([x.state["step"] for x in items]) if "step" in items[0].state else None
@@ -52,6 +56,7 @@ class Batch:
         groups: Sequence[dict[str, Any]],
         inverse_scale: float,
         part: Part | None = None,
+        look: bool = False,
     ) -> None:
         """Take one step for all items.
 
@@ -60,6 +65,7 @@ class Batch:
             groups: the optimizer's parameter groups.
             inverse_scale: what to multiply the gradients with.
             part: which part of the step's gradients these are; None if they are all.
+            look: whether to take statistics.
         """
         if self._steps is None:
             steps = array("d", [1.0]) * len(self.items)
@@ -71,7 +77,12 @@ class Batch:
         rows = Rows(self._rule, self._dtypes, inverse_scale, part)
         row_of = self._row_of(rows, groups, columns)
         self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps)
-        self._launch.run(grads, rows, row_of, steps)
+        favour(self._launch, self.items, grads, rows, row_of, steps)
+        self.readings = []
+        if look:
+            self.readings = read_statistics(self._launch, self.items, grads, rows, row_of, steps, run=True)
+        else:
+            self._launch.run(grads, rows, row_of, steps)
         for name, counters in self._others.items():
             counters.write([rows.advanced[row][name] for row in row_of])
         if self._first:

@@ -11,7 +11,7 @@ import torch
 from torch.autograd.graph import increment_version
 
 from adamas.engines import library
-from adamas.engines.launch import Item, as_real
+from adamas.engines.launch import Item, Look, as_real
 from adamas.engines.layout import describe, merged_dims
 from adamas.engines.norms import first_blocks
 from adamas.engines.rows import Rows
@@ -81,6 +81,7 @@ class CpuLaunch:
         if loaded is None:
             raise RuntimeError(NO_LIBRARY)
         self._call, self._sum_ratios = loaded.adamas_step, loaded.adamas_ratios
+        self._look = loaded.adamas_statistics
         self._written = [item.owner for item in items]
         # A lazily conjugated or negated gradient has other numbers in memory than it stands for.
         self._lazy = any(grad.is_conj() or grad.is_neg() for grad in grads)
@@ -158,6 +159,21 @@ class CpuLaunch:
             raise RuntimeError(_REFUSED)
         del kept
         return sums
+
+    def statistics(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
+    ) -> Sequence[float]:
+        """Return the numbers of every item, in one call; and take the step, if that is asked for."""
+        kept = self._aim(grads, rows, row_of, steps)
+        partial = array("d", bytes(8 * library.STATISTICS * self._blocks))
+        numbers = array("d", bytes(8 * library.STATISTICS * len(self.items)))
+        limits, *addresses = (each.buffer_info()[0] for each in (look.limits, partial, numbers))
+        if run:
+            increment_version(self._written)
+        if self._look(self._struct, limits, int(run), *addresses) != 0:
+            raise RuntimeError(_REFUSED)
+        del kept
+        return numbers
 
     def _aim(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> object:
         """Point the launch at what is new in this step; what is returned must outlive the call."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -51,6 +51,20 @@ class Item:
         return torch.float64 if self.param.dtype == torch.float64 else torch.float32
 
 
+class Look(NamedTuple):
+    """What statistics of a step need beside its numbers.
+
+    Attributes:
+        first: which slot holds m, or -1.
+        second: which slot holds v, or -1.
+        limits: for each row 0.9 lr, unbias (v^ = unbias v), eps^2 and (10 eps)^2.
+    """
+
+    first: int
+    second: int
+    limits: array
+
+
 class Launch(Protocol):
     """Items that one engine steps together."""
 
@@ -85,6 +99,21 @@ class Launch(Protocol):
             steps: the step each item is at.
             slot: which slot holds v.
             moments: for each row decay, take, unbias and floor; v = (decay slot + take g^2) unbias.
+        """
+        ...
+
+    def statistics(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
+    ) -> Sequence[float]:
+        """Return the numbers of `adamas.engines.statistics.Sums` of every item, before the step that `run` would take.
+
+        Args:
+            grads: as for `run`, and so are rows, row_of and steps.
+            rows: the numbers of this step.
+            row_of: which row each item takes.
+            steps: the step each item is at.
+            look: what else they need.
+            run: whether to take that step, too: together they read the operands once.
         """
         ...
 

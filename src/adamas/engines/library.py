@@ -12,9 +12,10 @@ from pathlib import Path
 
 import torch
 
-ABI = 2
+ABI = 3
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
+STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
 MAX_OPERANDS = LOW + 1
 INDEX_FLAT = 1 << MAX_OPERANDS
 DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
@@ -93,7 +94,9 @@ def _declare(library: ctypes.CDLL) -> None:
     squares, ratios = library.adamas_squares, library.adamas_ratios
     squares.argtypes = [c_int32, c_int32, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p]
     ratios.argtypes = [POINTER(LaunchStruct), c_int32, c_void_p, c_void_p, c_void_p]
-    squares.restype = ratios.restype = c_int
+    statistics = library.adamas_statistics
+    statistics.argtypes = [POINTER(LaunchStruct), c_void_p, c_int32, c_void_p, c_void_p]
+    squares.restype = ratios.restype = statistics.restype = c_int
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):
         function.argtypes, function.restype = [c_int64, c_void_p, c_void_p], None
     library.adamas_abi.argtypes, library.adamas_abi.restype = [], c_int

@@ -99,16 +99,19 @@ def first_blocks(numels: Sequence[int]) -> array:
     return array("q", accumulate((-(-n // library.BLOCK) for n in numels), initial=0))
 
 
-def sum_blocks(of: Callable[..., torch.Tensor], operands: Sequence[torch.Tensor]) -> float:
-    """Return the sum over ``of(*operands)``, in float64 and in the order described above.
+def sum_blocks(
+    of: Callable[..., torch.Tensor], operands: Sequence[torch.Tensor], dtype: torch.dtype = torch.float64
+) -> float:
+    """Return the sum over ``of(*operands)``, in the order described above.
 
     Args:
         of: gives a flat tensor of numbers to add for pieces of the operands.
         operands: flat tensors of the same number of elements.
+        dtype: what a block is summed in; blocks are added up in float64.
     """
     total = 0.0
     for start in range(0, operands[0].numel(), _SEGMENT):
-        values = of(*(x[start : start + _SEGMENT] for x in operands)).double()
+        values = of(*(x[start : start + _SEGMENT] for x in operands)).to(dtype)
         padded = torch.nn.functional.pad(values, (0, -values.numel() % library.BLOCK))
         rows = padded.view(-1, library.BLOCK // _SUMS, _SUMS).unbind(1)
         sums = rows[0]

@@ -18,6 +18,7 @@ from adamas.engines.batch import Batch
 from adamas.engines.launch import Item
 from adamas.engines.looks import Looks
 from adamas.engines.states import State
+from adamas.engines.statistics import Reading
 from adamas.rules import Rule
 
 _Tensor = torch.Tensor
@@ -42,6 +43,7 @@ class Plan:
 
     Attributes:
         items: the parameters, in the order in which `grads` returns their gradients.
+        look: whether the next step is to take statistics.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Plan:
             absent,
             states,
         )
+        self.look = False
         self._structure = list(map(structure, groups))
         self.items: list[Item] = list(chain.from_iterable(batch.items for batch in batches))
         self._owners = [item.owner for item in self.items]
@@ -96,8 +99,12 @@ class Plan:
         start = 0
         for batch in self._batches:
             end = start + len(batch.items)
-            batch.run(grads[start:end], self._groups, inverse_scale)
+            batch.run(grads[start:end], self._groups, inverse_scale, look=self.look)
             start = end
+
+    def readings(self) -> list[Reading]:
+        """Return the statistics of the last step, if they were taken, in the order of the items."""
+        return list(chain.from_iterable(batch.readings for batch in self._batches))
 
     def updates(self) -> list[tuple[Sequence[Item], array]]:
         """Return items and the RMS of their last updates, where their groups clip them."""

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 
 import torch
 
-from adamas.engines.launch import Item, as_real
+from adamas.engines.launch import Item, Look, as_real
 from adamas.engines.norms import sum_blocks
 from adamas.engines.rows import Around, Rows
+from adamas.engines.statistics import statistics_of
 from adamas.rounding import Dice
 from adamas.rules.language import split
 
@@ -44,6 +45,17 @@ class ReferenceLaunch:
             around, _ = rows.row(row)
             sums.append(_sum_ratios(item, as_real(grad), around, slot, moments[4 * row : 4 * row + 4]))
         return sums
+
+    def statistics(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
+    ) -> Sequence[float]:
+        """Return the numbers of every item; and take the step, if that is asked for."""
+        numbers: list[float] = []
+        for item, grad, row in zip(self.items, grads, row_of, strict=True):
+            numbers.extend(statistics_of(item, as_real(grad), *rows.row(row), look, row))
+        if run:
+            self.run(grads, rows, row_of, steps)
+        return numbers
 
 
 def _sum_ratios(item: Item, grad: torch.Tensor, around: Around, slot: int, moment: array) -> float:

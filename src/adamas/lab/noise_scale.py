@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adamas.doctor import from_parts
 from adamas.lab.data import Batch
 from adamas.lab.streams import stream_seed
 from adamas.lab.train import Training
@@ -63,13 +64,12 @@ def noise_scale(training: Training, draws: int = _DRAWS) -> NoiseScale:
         squares += gradient.square().sum().item()
     assert total is not None
     mean = (total / draws).square().sum().item()
-    # Of one batch: the spread of gradients around their mean, without bias. Of one example: that times its size.
-    spread = (squares - draws * mean) / (draws - 1)
+    signal, noise = from_parts(squares / draws, size, mean, draws * size)
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(kept[name])
     model.zero_grad()
-    return NoiseScale(training.step, signal=mean - spread / draws, noise=spread * size)
+    return NoiseScale(training.step, signal=signal, noise=noise)
 
 
 def _gradient(training: Training, batch: Batch) -> Tensor:

@@ -41,6 +41,76 @@ class Point(BaseModel):
     test_metric: float
 
 
+class Found(BaseModel):
+    """A finding of the doctor; see `adamas.doctor.Finding`.
+
+    Args:
+        what: what is wrong.
+        where: names of parameters, worst first.
+        number: what was measured at the first of them.
+        threshold: the number from which on it is a finding.
+        advice: what to change.
+        source: who says so.
+    """
+
+    model_config = _FROZEN
+
+    what: str
+    where: tuple[str, ...]
+    number: float
+    threshold: float
+    advice: str
+    source: str
+
+
+TRACKED = ("update_ratio", "rms", "lost", "large", "under")
+"""What of `adamas.doctor.Seen` is kept of every parameter."""
+
+_Numbers = tuple[float | None, ...]
+
+
+class Track(BaseModel):
+    """What one parameter did at every look of the doctor; None where there is no number.
+
+    Args:
+        name: the parameter's name in the model.
+        steps: the steps that were looked at.
+        update_ratio: size of the update relative to the weights.
+        rms: root mean square of the gradient over the root of the second moment.
+        lost: share of the updates that rounding takes back.
+        large: share of the updates beyond 0.9 lr.
+        under: share of the roots of the second moment under 10 eps.
+    """
+
+    model_config = _FROZEN
+
+    name: str
+    steps: tuple[int, ...]
+    update_ratio: _Numbers
+    rms: _Numbers
+    lost: _Numbers
+    large: _Numbers
+    under: _Numbers
+
+
+class Diagnosis(BaseModel):
+    """What the doctor says of a run.
+
+    Args:
+        every: steps between two looks.
+        findings: what is wrong, causes before effects.
+        tracks: what every parameter did.
+        noise_scale: low, middle and high of the gradient noise scale at the end, in examples; empty without one.
+    """
+
+    model_config = _FROZEN
+
+    every: int
+    findings: tuple[Found, ...]
+    tracks: tuple[Track, ...]
+    noise_scale: tuple[float | None, ...] = ()
+
+
 class Result(BaseModel):
     """The outcome of one run.
 
@@ -51,6 +121,7 @@ class Result(BaseModel):
         optimizer_step_seconds: median wall time of one optimizer step.
         internals: what the optimizer did to each parameter tensor, over the evaluations.
         pictures: what the workload drew of the trained model; nothing if it diverged.
+        diagnosis: what the doctor says of it, if one was asked.
     """
 
     model_config = _FROZEN
@@ -61,6 +132,7 @@ class Result(BaseModel):
     optimizer_step_seconds: float
     internals: tuple[Internal, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    diagnosis: Diagnosis | None = None
 
     @property
     def diverged(self) -> bool:

@@ -2,6 +2,14 @@
 
 from adamas.rules.adagrad import Adagrad
 from adamas.rules.adam import Adam, AMSGrad
+from adamas.rules.adam_variants import (
+    EPS_MODES,
+    Atan2Adam,
+    CautiousAdam,
+    InsideAdam,
+    NesterovAdam,
+    adam_variant,
+)
 from adamas.rules.adamax import Adamax
 from adamas.rules.language import absolute, lerp, maximum, sign, sqrt
 from adamas.rules.lion import Lion
@@ -27,20 +35,29 @@ COMPILED: tuple[type[Rule], ...] = (
     RAdam,
     Adamax,
     Lion,
+    InsideAdam,
+    Atan2Adam,
+    NesterovAdam,
+    CautiousAdam,
 )
 
 __all__ = [
     "COMPILED",
+    "EPS_MODES",
     "SGD",
     "AMSGrad",
     "Adagrad",
     "Adam",
     "Adamax",
+    "Atan2Adam",
+    "CautiousAdam",
     "Counter",
+    "InsideAdam",
     "Lion",
     "Momentum",
     "NAdam",
     "Nesterov",
+    "NesterovAdam",
     "RAdam",
     "RMSprop",
     "RMSpropCentered",
@@ -49,6 +66,7 @@ __all__ = [
     "Rule",
     "Slot",
     "absolute",
+    "adam_variant",
     "lerp",
     "maximum",
     "sign",

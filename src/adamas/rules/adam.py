@@ -10,7 +10,7 @@ AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2) is Adam with dec
 from math import sqrt as host_sqrt
 
 from adamas.rules.language import lerp, maximum, sqrt
-from adamas.rules.rule import Rule, SecondMoment, Slot
+from adamas.rules.rule import FirstMoment, Rule, SecondMoment, Slot
 
 M, V = Slot("exp_avg"), Slot("exp_avg_sq", signed=False)
 
@@ -37,6 +37,10 @@ class Adam(Rule):
         m = lerp(m, g, c.take1)
         v = c.beta2 * v + c.take2 * (g * g)
         return c.step * m / (sqrt(v) * c.unbias + c.eps), m, v
+
+    @staticmethod
+    def first_moment(h, t):
+        return FirstMoment(M.name, 1 - h.beta1**t)
 
     @staticmethod
     def second_moment(h, t):

@@ -4,7 +4,7 @@ g  gradient           m  first moment, as in Adam
 n  infinity norm of the gradients, decayed by beta2 a step
 """
 
-from adamas.rules.adam import M
+from adamas.rules.adam import Adam, M
 from adamas.rules.language import absolute, lerp, maximum
 from adamas.rules.rule import Rule, Slot
 
@@ -27,3 +27,5 @@ class Adamax(Rule):
         m = lerp(m, g, c.take1)
         n = maximum(c.beta2 * n, absolute(g) + c.eps)
         return c.step * m / n, m, n
+
+    first_moment = Adam.first_moment

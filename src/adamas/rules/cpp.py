@@ -24,10 +24,28 @@ _OPENING = """\
 
 def scalar_names(rule: type[Rule]) -> tuple[str, ...]:
     """Return the names of the rule's scalars, in the order in which they are passed to an engine."""
-    betas = rule.defaults.get("betas", (0.9, 0.999))
-    h = SimpleNamespace(**rule.defaults, beta1=betas[0], beta2=betas[1])
     counters = {counter.name: 0.5 for counter in rule.counters if counter.name != "step"}
-    return tuple(rule.scalars(h, 1.0, **counters))
+    return tuple(rule.scalars(example(rule), 1.0, **counters))
+
+
+def example(rule: type[Rule]) -> SimpleNamespace:
+    """Return the rule's default hyper-parameters as engines see them."""
+    betas = rule.defaults.get("betas", (0.9, 0.999))
+    return SimpleNamespace(**rule.defaults, beta1=betas[0], beta2=betas[1])
+
+
+def moment_places(rule: type[Rule]) -> tuple[int, int]:
+    """Return which of the rule's slots are the means of gradients and of their squares; -1 where there is none.
+
+    Example:
+        >>> from adamas.rules import Adam, RMSprop
+        >>> moment_places(Adam), moment_places(RMSprop)
+        ((0, 1), (-1, 0))
+    """
+    h, names = example(rule), [slot.name for slot in rule.slots]
+    moments = rule.first_moment(h, 1.0), rule.second_moment(h, 1.0)
+    first, second = (names.index(moment.slot) if moment else -1 for moment in moments)
+    return first, second
 
 
 def print_rule(rule: type[Rule]) -> str:
@@ -35,6 +53,7 @@ def print_rule(rule: type[Rule]) -> str:
     scalars = scalar_names(rule)
     slots = tuple(slot.name for slot in rule.slots)
     signs = ", ".join(str(slot.signed).lower() for slot in rule.slots) or "true"  # an array has at least one
+    first, second = moment_places(rule)
     program = trace(rule.update, slots, scalars)
     parameters = ", ".join(["const T x", "const T g", "const Scalars<T>& c", *(f"T& {slot}" for slot in slots)])
     body = [f"const T {name} = {_expression(operation, operands)};" for name, operation, operands in program.lines]
@@ -46,6 +65,7 @@ def print_rule(rule: type[Rule]) -> str:
             f"struct {rule.__name__} {{",
             f"  static constexpr int kSlots = {len(slots)};",
             f"  static constexpr int kScalars = {len(scalars)};",
+            f"  static constexpr int kFirst = {first}, kSecond = {second};",
             f"  static constexpr bool kSigned[] = {{{signs}}};",
             "  template <class T>",
             "  struct Scalars {",
@@ -95,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-__all__ = ["HEADER", "print_header", "print_rule", "scalar_names"]
+__all__ = ["HEADER", "example", "moment_places", "print_header", "print_rule", "scalar_names"]
 
 if __name__ == "__main__":
     sys.exit(main())

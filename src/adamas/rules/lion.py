@@ -6,7 +6,7 @@ beta1  share of m in the direction whose sign is the step
 
 from adamas.rules.adam import M
 from adamas.rules.language import sign
-from adamas.rules.rule import Rule
+from adamas.rules.rule import FirstMoment, Rule
 
 
 class Lion(Rule):
@@ -24,3 +24,7 @@ class Lion(Rule):
     def update(g, m, c):
         u = c.lr * sign(c.beta1 * m + c.take1 * g)
         return u, c.beta2 * m + c.take2 * g
+
+    @staticmethod
+    def first_moment(h, t):
+        return FirstMoment(M.name, 1 - h.beta2**t)

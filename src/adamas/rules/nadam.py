@@ -44,7 +44,7 @@ class NAdam(Rule):
             v,
         )  # two steps, as in torch: the weight is rounded after each
 
-    second_moment = Adam.second_moment
+    first_moment, second_moment = Adam.first_moment, Adam.second_moment
 
 
 def _mu(h, t):

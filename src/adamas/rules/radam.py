@@ -41,4 +41,4 @@ class RAdam(Rule):
         v = c.beta2 * v + c.take2 * (g * g)
         return c.adaptive * m / (sqrt(v) + c.eps) + c.plain * m, m, v
 
-    second_moment = Adam.second_moment
+    first_moment, second_moment = Adam.first_moment, Adam.second_moment

@@ -6,7 +6,7 @@ alpha  decay of v and a, memory about 1 / (1 - alpha) steps
 """
 
 from adamas.rules.language import lerp, maximum, sqrt
-from adamas.rules.rule import Rule, SecondMoment, Slot
+from adamas.rules.rule import FirstMoment, Rule, SecondMoment, Slot
 
 V, A, B = Slot("square_avg", signed=False), Slot("grad_avg"), Slot("momentum_buffer")
 
@@ -61,6 +61,10 @@ class RMSpropCentered(RMSprop):
         a = lerp(a, g, c.beta)
         return c.lr * g / (sqrt(maximum(v - a * a, 0.0)) + c.eps), v, a
 
+    @staticmethod
+    def first_moment(h, t):
+        return FirstMoment(A.name, 1 - h.alpha**t)
+
 
 class RMSpropCenteredMomentum(RMSpropMomentum):
     """v, a as in RMSpropCentered; b = mu b + g / (sqrt(v - a^2) + eps), u = lr b."""
@@ -73,3 +77,5 @@ class RMSpropCenteredMomentum(RMSpropMomentum):
         a = lerp(a, g, c.beta)
         b = c.mu * b + g / (sqrt(maximum(v - a * a, 0.0)) + c.eps)
         return c.lr * b, v, a, b
+
+    first_moment = RMSpropCentered.first_moment

@@ -51,6 +51,18 @@ class SecondMoment(NamedTuple):
     unbias: float
 
 
+class FirstMoment(NamedTuple):
+    """A rule's running mean of gradients.
+
+    Attributes:
+        slot: the name of the slot that holds it.
+        whole: the sum of the weights with which gradients are in it: slot / whole is what it estimates.
+    """
+
+    slot: str
+    whole: float
+
+
 class Part(NamedTuple):
     """One of the parts in which the gradient of one step comes.
 
@@ -79,6 +91,7 @@ class Rule:
         slots: the moments, in the order in which ``update`` takes and returns them.
         counters: per-parameter numbers; ``step`` is passed to ``scalars`` as ``t``, after it was incremented.
         decoupled_weight_decay: how ``weight_decay`` acts when the group does not say.
+        cautious: whether elements of a step are left out for which the others are to make up.
 
     Example:
         A rule of your own runs on the reference engine at once:
@@ -103,11 +116,12 @@ class Rule:
     slots: ClassVar[tuple[Slot, ...]] = ()
     counters: ClassVar[tuple[Counter, ...]] = (STEP,)
     decoupled_weight_decay: ClassVar[bool] = False
+    cautious: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # Written without decorators in rule files, because there they would be the only noise.
-        for name in ("scalars", "update", "advance", "second_moment", "fold"):
+        for name in ("scalars", "update", "advance", "first_moment", "second_moment", "fold"):
             if name in cls.__dict__ and not isinstance(cls.__dict__[name], staticmethod):
                 setattr(cls, name, staticmethod(cls.__dict__[name]))
 
@@ -134,10 +148,18 @@ class Rule:
         return counters
 
     @staticmethod
+    def first_moment(h: SimpleNamespace, t: float) -> FirstMoment | None:
+        """Return which slot is the mean of gradients after step ``t``; None if the rule keeps none.
+
+        Only the doctor asks for it.
+        """
+        return None
+
+    @staticmethod
     def second_moment(h: SimpleNamespace, t: float) -> SecondMoment | None:
         """Return how the mean of squared gradients goes on at step ``t``; None if the rule keeps none.
 
-        Only clipping by the size of updates asks for it.
+        Clipping by the size of updates and the doctor ask for it.
         """
         return None
 

@@ -4,7 +4,9 @@ g  gradient                lr  step size
 b  momentum buffer         mu  momentum, memory about 1 / (1 - mu) steps
 """
 
-from adamas.rules.rule import Counter, Rule, Slot
+from math import inf
+
+from adamas.rules.rule import Counter, FirstMoment, Rule, Slot
 
 # torch keeps no step for SGD, only the buffer; its first value is the first gradient, without dampening.
 FIRST = Counter("first", stored=False)
@@ -40,6 +42,12 @@ class Momentum(Rule):
     def update(g, b, c):
         b = c.mu * b + c.take * g
         return c.lr * b, b
+
+    @staticmethod
+    def first_moment(h, t):
+        # torch counts no steps here: this is what the weights come to after the first few 1 / (1 - mu).
+        whole = (1 - h.dampening) / (1 - h.momentum) if h.momentum < 1 else inf
+        return FirstMoment("momentum_buffer", whole)
 
 
 class Nesterov(Momentum):

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from adamas.lab import optimizers, peers, text, workloads
 from adamas.lab.commands import options
+from adamas.lab.commands.doctor import EVERY, attend
 from adamas.lab.compare import collect, spec
 from adamas.lab.errors import LabError
 from adamas.lab.results import Run, RunStore, writable_folder
@@ -46,6 +47,9 @@ def run(
     devices: Annotated[
         int, typer.Option(min=1, help="GPUs, or processes.", rich_help_panel="One run over several devices")
     ] = 1,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Then let the doctor look at it, as adamas doctor does.")
+    ] = False,
     runs_dir: options.RunsDir = Path("runs"),
     cluster: options.ClusterAddress = None,
     fresh: options.Fresh = False,
@@ -77,6 +81,8 @@ def run(
         [finished] = collect([wanted], store, trainer)
     show(finished, Console())
     Console().print(f"{'Was there already' if found else 'Kept'}: {escape(str(store.path(wanted)))}", soft_wrap=True)
+    if diagnose:
+        attend(finished, store, EVERY, Console())
 
 
 def show(run: Run, console: Console) -> None:

@@ -8,7 +8,7 @@ from adamas.lab.analysis import Standing, Summary, standings, summarize
 from adamas.lab.claims import judge
 from adamas.lab.environment import Environment
 from adamas.lab.profiles import profiles
-from adamas.lab.report import charts, internals, palette, pictures, summary, sweep_charts
+from adamas.lab.report import charts, doctor, internals, palette, pictures, summary, sweep_charts
 from adamas.lab.report.page import Cell, Chart, Group, Page, Section, Table, render
 from adamas.lab.report.sweeps import Trial, compared, trials
 from adamas.lab.results import Run
@@ -131,6 +131,10 @@ def _seen(ranked: Sequence[Summary]) -> list[Group]:
         result, label = each.runs[0].result, optimizers.entry(each.optimizer).label
         if inside := internals.parts(result.internals):
             groups.append(Group(inside, f"Inside the optimizer: {label}", unfolded=place == 0))
+    for each in ranked[:_PICTURED]:
+        seen, label = each.runs[0].result.diagnosis, optimizers.entry(each.optimizer).label
+        if seen is not None:
+            groups.append(Group(doctor.parts(seen), f"What the doctor says: {label}"))
     for place, each in enumerate(ranked[:_PICTURED]):
         result, label = each.runs[0].result, optimizers.entry(each.optimizer).label
         if drawn := tuple(pictures.part(picture) for picture in result.pictures):

@@ -3,6 +3,7 @@
 import html
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from plotly import graph_objects
 
@@ -10,7 +11,7 @@ from adamas.lab.internals import Internal
 from adamas.lab.report.charts import plain
 from adamas.lab.report.page import Chart
 
-_MOST = 40
+MOST = 40
 """Tensors that a heat map shows at most; more could not be told apart."""
 
 _POWERS = {"tickvals": list(range(-12, 7)), "ticktext": [f"{10.0**power:g}" for power in range(-12, 7)]}
@@ -18,7 +19,29 @@ _POWERS = {"tickvals": list(range(-12, 7)), "ticktext": [f"{10.0**power:g}" for 
 Rows = Sequence[Sequence[float | None]]
 
 
-def _map(internals: Sequence[Internal], rows: Rows, logarithmic: bool) -> graph_objects.Figure:
+class Tensor(Protocol):
+    """What a heat map has a row for."""
+
+    @property
+    def name(self) -> str:
+        """The parameter's name."""
+        ...
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps that were measured."""
+        ...
+
+
+def heat_map(internals: Sequence[Tensor], rows: Rows, logarithmic: bool) -> graph_objects.Figure:
+    """Draws tensor x time.
+
+    Args:
+        internals: the tensors.
+        rows: a row of numbers for each; shares of 1, unless they are drawn by their logarithm.
+        logarithmic: whether they are.
+    """
+
     def drawn(value: float | None) -> float | None:
         if value is None or (logarithmic and value <= 0):
             return None
@@ -44,8 +67,8 @@ def _map(internals: Sequence[Internal], rows: Rows, logarithmic: bool) -> graph_
 
 def parts(internals: Sequence[Internal]) -> tuple[Chart, ...]:
     """The heat maps of one run; those of which it has no number are left out."""
-    shown = internals[:_MOST]
-    note = "" if len(internals) <= _MOST else f"The first {_MOST} of {len(internals)} tensors."
+    shown = internals[:MOST]
+    note = "" if len(internals) <= MOST else f"The first {MOST} of {len(internals)} tensors."
     maps = (
         ("Update / weight", "Size of a step relative to the weights, as root mean squares.", "update_ratio", True),
         ("Effective learning rate", "Median of |update / gradient|.", "effective_lr", True),
@@ -55,6 +78,6 @@ def parts(internals: Sequence[Internal]) -> tuple[Chart, ...]:
     for heading, meaning, name, logarithmic in maps:
         rows: Rows = [getattr(each, name) for each in shown]
         if any(value is not None for row in rows for value in row):
-            figure = plain(_map(shown, rows, logarithmic))
+            figure = plain(heat_map(shown, rows, logarithmic))
             charts.append(Chart(heading, figure, f"{meaning} {note}".strip(), height=max(180, 90 + 17 * len(shown))))
     return tuple(charts)
