@@ -15,6 +15,7 @@ from adamas.lab.commands.batch import batch
 from adamas.lab.commands.calibrate import calibrate
 from adamas.lab.commands.compare import compare
 from adamas.lab.commands.demo import demo
+from adamas.lab.commands.few_bits import few_bits
 from adamas.lab.commands.formats import formats
 from adamas.lab.commands.memory import memory
 from adamas.lab.commands.options import DEBUG_KEY, Debug
@@ -76,7 +77,7 @@ def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
         Console().print(ctx.get_help())
 
 
-for _command in (demo, run, compare, calibrate, tune, batch, reproduce, report, bench, memory, formats):
+for _command in (demo, run, compare, calibrate, tune, batch, reproduce, report, bench, memory, formats, few_bits):
     app.command()(_command)
 app.command("workloads")(list_workloads)
 app.add_typer(data_app, name="data")

@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +90,8 @@ class CharacterModel(Base):
     steps = 600
     eval_every = 50
     target = 2.6
+    # Printed by `adamas tune chargpt --budget 5 --seeds 1`.
+    learning_rates: ClassVar[dict[str, float]] = {"adamw": 0.0095}
     metric_name = "accuracy of the next character"
 
     def __init__(self, variant: str = ""):

@@ -17,6 +17,6 @@ class Half(nn.Sequential):
         super().__init__(*modules)
         self.bfloat16()
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name for it
+    def forward(self, input: Tensor) -> Tensor:
         """What the modules make of the rounded input; losses are taken in float32."""
         return super().forward(input.bfloat16()).float()
