@@ -225,9 +225,15 @@ def _follow(
             elif message is None:
                 raise Stopped
             else:
+                # One that lost the other says so at once, and is not what went wrong.
+                _check_alive(processes)
                 raise message
-        if any(process.exitcode for process in processes):
-            raise LabError(
-                "a process of the run died (killed, or out of memory)",
-                "the same command again, it goes on from where it was",
-            )
+        _check_alive(processes)
+
+
+def _check_alive(processes: Sequence[BaseProcess]) -> None:
+    if any(process.exitcode for process in processes):
+        raise LabError(
+            "a process of the run died (killed, or out of memory)",
+            "the same command again, it goes on from where it was",
+        )
