@@ -7,12 +7,14 @@ has, which of several launch sizes is the fastest.
 """
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import torch
-from flashoptim import FlashAdamW, optimizers
 
 from ..contract.training import gradients, weights
 
+optimizers: Any = import_module("flashoptim.optimizers")  # by name: where it isn't installed, types are checked, too
 SHAPES = ((96, 50), (17, 3), (30,))  # blocks of 32 that cross rows, and short last ones
 
 
@@ -22,7 +24,7 @@ def _pretend_a_gpu() -> None:
     for kernel in (optimizers._triton_quantize_kernel, optimizers._triton_dequantize_kernel):
         kernel.configs = kernel.configs[:1]
 
-    def set_data(self: optimizers._MaybeQuantizedTensor, data: torch.Tensor) -> None:
+    def set_data(self: Any, data: torch.Tensor) -> None:
         form = {"signed": self._signed, "sqrt": self._sqrt, "softsign": self._softsign}
         self._data, (self._quantized, self._scales) = None, optimizers.quantize(data, **form)
 
@@ -34,7 +36,7 @@ def main(dtype: str, path: str) -> None:
     _pretend_a_gpu()
     params = [torch.nn.Parameter(p.detach().to(getattr(torch, dtype))) for p in weights(SHAPES)]
     hyper = {"lr": 0.125, "betas": (0.5, 0.75), "weight_decay": 0.5}
-    optimizer = FlashAdamW(params, **hyper, master_weight_bits=None, fused=False)
+    optimizer = optimizers.FlashAdamW(params, **hyper, master_weight_bits=None, fused=False)
     for grads in gradients(params, steps=3):
         for p, g in zip(params, grads, strict=True):
             p.grad = g.to(p.dtype)

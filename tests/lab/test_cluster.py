@@ -72,12 +72,13 @@ def test_a_run_whose_worker_is_killed_goes_on_to_the_same_bits_on_another(tmp_pa
             n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as started,
     ):
-        with Trainer(cluster=started.scheduler_address) as trainer:
+        address = started.scheduler_address  # pyright: ignore[reportAttributeAccessIssue] - a cluster, not a coroutine
+        with Trainer(cluster=address) as trainer:
             [run] = collect([spec], RunStore(runs_dir), trainer)
         assert (tmp_path / "died").exists()
         assert 200 < len((tmp_path / "steps").read_text()) < 200 + 150  # not all of the 150 were done again
         assert bits(run.result) == bits(train(spec))
-        with distributed.Client(started.scheduler_address) as client, pytest.raises(asyncio.TimeoutError):
+        with distributed.Client(address) as client, pytest.raises(asyncio.TimeoutError):
             distributed.Variable(f"adamas {spec.run_id}", client).get(timeout="10ms")  # and nothing is left of it
 
 

@@ -57,9 +57,10 @@ class _Remote(Checkpoint):
 
     def kept(self) -> bytes | None:
         try:
-            return self._variable.get(timeout=_AT_ONCE)
+            content = self._variable.get(timeout=_AT_ONCE)
         except asyncio.TimeoutError:
             return None
+        return content if isinstance(content, bytes) else None
 
     def forget(self) -> None:
         """Removes it."""
