@@ -44,7 +44,8 @@ evidence: $(VENV)/.lab ## make the papers' figures again, into docs/evidence (ha
 pages: $(VENV)/.lab ## make the pictures and tables of docs/formats again (half an hour on two cores)
 	$(BIN)/python tools/code_maps.py docs/formats
 	$(BIN)/adamas formats chargpt,cnn,mlp --steps 300 --out docs/formats/errors.md
-	$(BIN)/adamas few-bits cnn,chargpt --seeds 5 --steps 300 --out docs/formats/losses.md
+	$(BIN)/adamas few-bits cnn --seeds 10 --out docs/formats/losses-cnn.md
+	$(BIN)/adamas few-bits chargpt --seeds 5 --steps 300 --out docs/formats/losses-chargpt.md
 
 build: $(VENV)/.dev ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w dist .
