@@ -7,7 +7,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint bench evidence build generate sanitize check-arm clean
+.PHONY: help demo test lint bench evidence pages build generate sanitize check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ bench: $(VENV)/.lab ## compare the speed with every peer installed
 evidence: $(VENV)/.lab ## make the papers' figures again, into docs/evidence (half an hour on two cores)
 	for name in mnist5k movie fashion; do $(BIN)/adamas data get $$name || exit 1; done
 	$(BIN)/adamas reproduce all --out docs/evidence
+
+pages: $(VENV)/.lab ## make the pictures and tables of docs/formats again (half an hour on two cores)
+	$(BIN)/python tools/code_maps.py docs/formats
+	$(BIN)/adamas formats chargpt,cnn,mlp --steps 300 --out docs/formats/errors.md
+	$(BIN)/adamas few-bits cnn --seeds 10 --out docs/formats/losses-cnn.md
+	$(BIN)/adamas few-bits chargpt --seeds 5 --steps 300 --out docs/formats/losses-chargpt.md
 
 build: $(VENV)/.dev ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w dist .

@@ -39,6 +39,7 @@ def adamas(*words):
         (["run", "mlp", "--set", "lr=0.1"], ["lr is no --set", "--lr 0.1"]),
         (["run", "mlp", "--strategy", "dpp", "--devices", "2"], ["'dpp'", "ddp, fsdp"]),
         (["run", "mlp", "--devices", "2"], ["needs a --strategy"]),
+        (["run", "mlp", "--strategy", "ddp", "--devices", "2", "--cluster", "tcp://x"], ["leave out --cluster"]),
         (["tune", "cmn"], ["'cmn'"]),
         (["tune", "mlp", "--optimizers", "sgd", "--space", "algoperf"], ["sgd has no beta1"]),
         (

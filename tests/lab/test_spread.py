@@ -1,9 +1,17 @@
 """One run over two real processes with gloo: the same descent as in one process, up to rounding."""
 
+import os
+import signal
+from multiprocessing import active_children
+from pathlib import Path
+
 import pytest
+import torch
+from pydantic import TypeAdapter
 
 from adamas.lab.compare import spec
 from adamas.lab.errors import LabError
+from adamas.lab.results import Point
 from adamas.lab.spread import train_spread
 from adamas.lab.train import Stopped, train
 
@@ -40,6 +48,49 @@ def test_replicated_and_stopped_on_the_way_it_descends_as_in_one_process(tmp_pat
     # What was before the stop is kept as it was, and the moments of Adam with it: the descent has no kink.
     assert list(resumed.points[: len(seen)]) == seen
     assert_same_descent(resumed, train(wanted))
+
+
+def bits(result):
+    return [(each.step, each.train_loss, each.test_metric) for each in result.points], result.state_bytes
+
+
+def test_replicated_it_is_drawn():
+    assert train_spread(spread(spec("mlp", "adam", seed=0).model_copy(update={"steps": 2}), "ddp")).pictures
+
+
+def test_sharded_and_stopped_on_the_way_it_goes_on_to_the_same_bits(tmp_path):
+    wanted = spread(spec("mlp", "nadam", seed=0).model_copy(update={"steps": 60, "eval_every": 12}), "fsdp")
+    path, seen = tmp_path / "run.checkpoint", []
+    with pytest.raises(Stopped):
+        train_spread(wanted, lambda: len(seen) > 2, heard=seen.append, checkpoint=path)
+    assert 24 <= torch.load(path)["step"] < 60
+    resumed = train_spread(wanted, checkpoint=path)
+    assert list(resumed.points[: len(seen)]) == seen  # the clock, too: they were not measured again
+    assert bits(resumed) == bits(train_spread(wanted))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+def test_sharded_and_killed_it_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    """One of the two processes is killed after a checkpoint that was made on the way."""
+    slow = spec("lab_workloads:Slow", "torch.optim:AdamW", seed=0).model_copy(update={"eval_every": 10})
+    wanted = spread(slow, "fsdp")
+    path = tmp_path / "run.checkpoint"
+
+    def kill_one():
+        pid = active_children()[-1].pid
+        if path.exists() and pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        return False
+
+    with pytest.raises(LabError, match="a process of the run died"):
+        train_spread(wanted, kill_one, checkpoint=path)
+    kept = torch.load(path)
+    assert 0 < kept["step"] < 200
+    resumed = train_spread(wanted, checkpoint=path)
+    # What was measured before, clock and all, was not measured again.
+    before = kept["step"] // 10 + 1
+    assert TypeAdapter(tuple[Point, ...]).validate_json(kept["points"]) == resumed.points[:before]
+    assert bits(resumed) == bits(train_spread(wanted))
 
 
 @pytest.mark.parametrize(

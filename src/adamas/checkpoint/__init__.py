@@ -3,7 +3,7 @@
 from adamas.checkpoint.damage import DamagedCheckpoint
 from adamas.checkpoint.exchange import to_torch
 from adamas.checkpoint.files import Loaded, load, save
-from adamas.checkpoint.imports import from_bitsandbytes, from_torchao
+from adamas.checkpoint.imports import from_bitsandbytes, from_flashoptim, from_torchao
 from adamas.checkpoint.loading import header, load_state_dict
 from adamas.checkpoint.matching import LoadReport
 
@@ -12,6 +12,7 @@ __all__ = [
     "LoadReport",
     "Loaded",
     "from_bitsandbytes",
+    "from_flashoptim",
     "from_torchao",
     "header",
     "load",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from adamas.checkpoint.imports import WRAPPED
+from adamas.checkpoint.imports import FLASHED, WRAPPED
 from adamas.formats import chosen, format_for, format_of
 from adamas.rules import Rule, Slot
 from adamas.slots import host_number, make_state, recast, scale_key
@@ -85,6 +85,8 @@ def _check_slots(saved: dict[str, Any], expected: Expected) -> None:
 def _whose(saved: dict[str, Any]) -> str:
     if "state1" in saved or WRAPPED in saved:
         return "it is of bitsandbytes; convert it with adamas.checkpoint.from_bitsandbytes"
+    if any(str(key).endswith(FLASHED) for key in saved):
+        return "it is of FlashOptim; convert it with adamas.checkpoint.from_flashoptim"
     return "was it saved by another optimizer?"
 
 

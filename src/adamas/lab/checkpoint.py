@@ -44,53 +44,78 @@ class Checkpoint:
 
     def __init__(self, path: Path | None):
         self._path = path
+        self._keeps = path is not None
         self._next = monotonic() + _EVERY
 
     def save_if_due(self, training: "Training") -> None:
         """Writes a checkpoint if the last one is some seconds old."""
-        if monotonic() >= self._next:
+        if self.due():
             self.save(training)
+
+    def due(self) -> bool:
+        """Whether checkpoints are kept, and the last one is some seconds old."""
+        return self._keeps and monotonic() >= self._next
 
     def save(self, training: "Training") -> None:
         """Writes a checkpoint; whatever kills the program in the middle leaves the last one whole."""
-        if self._path is None:
+        if not self._keeps:
             return
         start, buffer = monotonic(), io.BytesIO()
-        torch.save(_state(training), buffer)
-        write_atomically(self._path, buffer.getvalue())
+        torch.save(self.state(training), buffer)
+        self.keep(buffer.getvalue())
         end = monotonic()
         self._next = end + max(_EVERY, _SHARE * (end - start))
 
     def restore(self, training: "Training") -> bool:
         """Puts a fresh training where the checkpoint left off, and says whether there was one to go on from."""
-        if self._path is None or not self._path.is_file():
-            return False
         try:
-            state = torch.load(self._path, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError):
+            content = self.kept()
+            state = None if content is None else torch.load(io.BytesIO(content), weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
             return False  # Damaged, or a state that only unpickling could bring back: begin again, to the same bits.
         if not isinstance(state, dict) or state.get("spec") != training.spec.canonical_json():
             return False
-        _resume(training, state)
+        self.resume(training, state)
         return True
 
+    def keep(self, content: bytes) -> None:
+        """Puts a checkpoint where the next process finds it."""
+        if self._path is not None:
+            write_atomically(self._path, content)
 
-def _state(training: "Training") -> dict[str, Any]:
+    def kept(self) -> bytes | None:
+        """The last checkpoint, if there is one."""
+        return self._path.read_bytes() if self._path is not None and self._path.is_file() else None
+
+    def state(self, training: "Training") -> dict[str, Any]:
+        """Everything that the rest of a training depends on."""
+        return {
+            **progress(training),
+            "model": training.model.state_dict(),
+            "optimizer": training.optimizer.state_dict(),
+        }
+
+    def resume(self, training: "Training", state: dict[str, Any]) -> None:
+        """Puts a fresh training where `state` was taken."""
+        training.model.load_state_dict(state["model"])
+        training.optimizer.load_state_dict(state["optimizer"])
+        wind(training, state)
+
+
+def progress(training: "Training") -> dict[str, Any]:
+    """How far a training is, and what it has measured."""
     clock = training.clock
     return {
         "spec": training.spec.canonical_json(),
         "step": training.step,
-        "model": training.model.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
         "points": _POINTS.dump_json(tuple(training.points)).decode(),
         "internals": _INTERNALS.dump_json(training.internals.internals).decode(),
         "clock": torch.tensor([clock.seconds, clock.cpu_seconds, *clock.optimizer_steps], dtype=torch.float64),
     }
 
 
-def _resume(training: "Training", state: dict[str, Any]) -> None:
-    training.model.load_state_dict(state["model"])
-    training.optimizer.load_state_dict(state["optimizer"])
+def wind(training: "Training", state: dict[str, Any]) -> None:
+    """Says that a training is as far as `progress` said, once its weights and moments are."""
     training.points = list(_POINTS.validate_json(state["points"]))
     training.internals.resume(_INTERNALS.validate_json(state["internals"]))
     clock = training.clock

@@ -16,6 +16,7 @@ from adamas.lab.commands.calibrate import calibrate
 from adamas.lab.commands.compare import compare
 from adamas.lab.commands.demo import demo
 from adamas.lab.commands.doctor import doctor
+from adamas.lab.commands.few_bits import few_bits
 from adamas.lab.commands.formats import formats
 from adamas.lab.commands.memory import memory
 from adamas.lab.commands.options import DEBUG_KEY, Debug
@@ -77,7 +78,22 @@ def _adamas(ctx: typer.Context, debug: Debug = False) -> None:
         Console().print(ctx.get_help())
 
 
-for _command in (demo, run, compare, calibrate, tune, batch, reproduce, report, bench, memory, formats, doctor):
+_COMMANDS = (
+    demo,
+    run,
+    compare,
+    calibrate,
+    tune,
+    batch,
+    reproduce,
+    report,
+    bench,
+    memory,
+    formats,
+    few_bits,
+    doctor,
+)
+for _command in _COMMANDS:
     app.command()(_command)
 app.command("workloads")(list_workloads)
 app.add_typer(data_app, name="data")

@@ -5,7 +5,8 @@
     adamas compare mlp,cnn --cluster tcp://SCHEDULER:8786
 
 Workers need the same adamas and torch, and must find your own workloads. They need no shared folder: finished runs
-travel back and are kept here. A run whose worker dies is begun again on another, as its checkpoint died with it.
+travel back and are kept here, and the scheduler keeps the last checkpoint of every run under way. So a run whose worker
+dies goes on from there on another one, and so does one whose program was killed, while the scheduler lives.
 """
 
 import asyncio
@@ -16,21 +17,54 @@ from concurrent.futures import Future, as_completed
 import torch
 
 import adamas
+from adamas.lab.checkpoint import Checkpoint
 from adamas.lab.environment import environment
 from adamas.lab.errors import LabError, first_line
 from adamas.lab.executors import Heard, failed
 from adamas.lab.results import Run, RunStore
 from adamas.lab.spec import RunSpec
-from adamas.lab.train import train
+from adamas.lab.streams import reproducible
+from adamas.lab.train import Training, finish
 
 try:
-    from distributed import Client, KilledWorker
+    from distributed import Client, KilledWorker, Variable
     from distributed.comm import CommClosedError
 except ImportError as error:
     raise LabError("--cluster needs dask.distributed", "pip install 'adamas[cluster]'") from error
 
 _PATIENCE = "10s"
 """How long a scheduler may take to answer."""
+
+_AT_ONCE = "10ms"
+"""How long a scheduler waits for a variable that nobody has set."""
+
+
+class _Remote(Checkpoint):
+    """A checkpoint that the scheduler keeps: a variable of its own, of which only the last value is there.
+
+    Args:
+        spec: the run.
+        client: who asks; by default the worker that this is.
+    """
+
+    def __init__(self, spec: RunSpec, client: Client | None = None):
+        super().__init__(None)
+        self._keeps = True
+        self._variable = Variable(f"adamas {spec.run_id}", client)
+
+    def keep(self, content: bytes) -> None:
+        self._variable.set(content)
+
+    def kept(self) -> bytes | None:
+        try:
+            content = self._variable.get(timeout=_AT_ONCE)
+        except asyncio.TimeoutError:
+            return None
+        return content if isinstance(content, bytes) else None
+
+    def forget(self) -> None:
+        """Removes it."""
+        self._variable.delete()
 
 
 def _train(spec: RunSpec) -> Run:
@@ -43,7 +77,9 @@ def _train(spec: RunSpec) -> Run:
                 "install the same on all machines",
             )
     torch.set_num_threads(1)
-    return Run(spec=spec, result=train(spec), environment=environment())
+    with reproducible():
+        result = finish(Training(spec), _Remote(spec), stop=lambda: False, heard=lambda point: None)
+    return Run(spec=spec, result=result, environment=environment())
 
 
 class Cluster:
@@ -51,13 +87,14 @@ class Cluster:
 
     Args:
         address: of the scheduler, such as `tcp://10.0.0.1:8786`.
+        fresh: begin every run again, whatever the scheduler kept of it.
 
     Raises:
         LabError: nothing answers there, it has no workers, or they would train several runs in one process.
     """
 
-    def __init__(self, address: str):
-        self._address = address
+    def __init__(self, address: str, fresh: bool = False):
+        self._address, self._fresh = address, fresh
         # What dask has to say about lost connections, people get in a line of ours.
         for name in ("distributed", "tornado", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -99,12 +136,16 @@ class Cluster:
         Raises:
             LabError: a run failed, or the cluster is gone. Runs that finished before it are kept.
         """
+        if self._fresh:
+            for spec in specs:
+                _Remote(spec, self._client).forget()
         with self._client.get_executor(pure=False) as executor:
             pending = {executor.submit(_train, spec): spec for spec in specs}
             try:
                 for future in as_completed(pending):
                     run = self._outcome(future, pending[future])
                     store.save(run)
+                    _Remote(run.spec, self._client).forget()
                     yield run
             finally:
                 for future in pending:

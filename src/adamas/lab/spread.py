@@ -25,7 +25,7 @@ from adamas.lab.data import Batch, Data
 from adamas.lab.errors import LabError
 from adamas.lab.executors import failed
 from adamas.lab.leaving import leave_with_parent
-from adamas.lab.pictures import Picture
+from adamas.lab.pieces import Pieces, first_says
 from adamas.lab.results import Point, Result
 from adamas.lab.spec import RunSpec
 from adamas.lab.streams import reproducible, stream_seed
@@ -104,10 +104,6 @@ class SpreadTraining(Training):
         """The module, unless its weights are in pieces."""
         return self._whole if self.spec.strategy == "ddp" else None
 
-    def pictures(self) -> tuple[Picture, ...]:
-        """What the model shows at the end, or nothing if its weights are in pieces."""
-        return () if self.watched is None else super().pictures()
-
     def wind(self, step: int) -> None:
         """Says that `step` steps are done, and winds this process's part of the batches on to the next."""
         super().wind(step)
@@ -133,23 +129,31 @@ def _process(rank: int, port: int, spec: RunSpec, checkpoint: Path | None, stop:
         fabric.launch()
         with reproducible():
             training = SpreadTraining(spec, fabric)
-            if not first:
-                Checkpoint(checkpoint).restore(training)
-            result = finish(
-                training,
-                Checkpoint(checkpoint if first else None),
-                stop.is_set if first else lambda: False,
-                parent.send if first else lambda point: None,
-            )
+            heard = parent.send if first else lambda point: None
+            result = finish(training, *_kept_and_stopped(training, fabric, checkpoint, stop), heard)
         if first:
             parent.send(result)
     except Stopped:
-        parent.send(None)
+        if first:  # the others may be here before it has written the checkpoint
+            parent.send(None)
     except Exception as error:
         parent.send(error if isinstance(error, LabError) else failed(spec, error))
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _kept_and_stopped(
+    training: SpreadTraining, fabric: Fabric, path: Path | None, stop: Event
+) -> tuple[Checkpoint, Callable[[], bool]]:
+    """Where this process keeps the state, and how it knows that it has to stop."""
+    if training.spec.strategy == "fsdp":
+        return Pieces(path, fabric.device), lambda: first_says(stop.is_set(), fabric.device)
+    if fabric.global_rank == 0:
+        return Checkpoint(path), stop.is_set
+    # Replicas are all alike: the first one's are kept, and once it stops, so does the program.
+    Checkpoint(path).restore(training)
+    return Checkpoint(None), lambda: False
 
 
 def _free_port() -> int:
@@ -171,7 +175,7 @@ def train_spread(
         spec: what to train, with a strategy and a number of devices.
         stop: asked now and then whether to give up.
         heard: told of every evaluation.
-        checkpoint: file to go on from, and to keep the state in; not with `fsdp`, whose state is in pieces.
+        checkpoint: file to go on from, and to keep the state in.
 
     Raises:
         LabError: it can't be spread so, or a process died.
@@ -181,9 +185,8 @@ def train_spread(
     context = get_context("spawn")
     told, telling = context.Pipe(duplex=False)
     halt, port = context.Event(), _free_port()
-    path = checkpoint if spec.strategy == "ddp" else None
     processes = [
-        context.Process(target=_process, args=(rank, port, spec, path, halt, telling), daemon=True)
+        context.Process(target=_process, args=(rank, port, spec, checkpoint, halt, telling), daemon=True)
         for rank in range(spec.devices)
     ]
     for process in processes:
@@ -222,9 +225,15 @@ def _follow(
             elif message is None:
                 raise Stopped
             else:
+                # One that lost the other says so at once, and is not what went wrong.
+                _check_alive(processes)
                 raise message
-        if any(process.exitcode for process in processes):
-            raise LabError(
-                "a process of the run died (killed, or out of memory)",
-                "the same command again, it goes on from where it was; with --strategy fsdp from the beginning",
-            )
+        _check_alive(processes)
+
+
+def _check_alive(processes: Sequence[BaseProcess]) -> None:
+    if any(process.exitcode for process in processes):
+        raise LabError(
+            "a process of the run died (killed, or out of memory)",
+            "the same command again, it goes on from where it was",
+        )

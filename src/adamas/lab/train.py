@@ -161,13 +161,14 @@ class Training:
         self.points.append(self.clock.point(self.step, self.step * self.spec.batch_size, *values))
 
     def pictures(self) -> tuple[Picture, ...]:
-        """What the workload draws of the trained model; nothing if it diverged."""
-        if self.diverged:
+        """What the workload draws of the trained model; nothing if it diverged or is in pieces."""
+        model = self.watched
+        if self.diverged or model is None:
             return ()
         self._switch("eval")
         torch.manual_seed(stream_seed(self.spec.seed, "pictures"))
-        self.model.eval()
-        return tuple(self.workload.pictures(self.model, self.data))
+        model.eval()
+        return tuple(self.workload.pictures(model, self.data))
 
     def _switch(self, mode: str) -> None:
         """Tells an optimizer that trains and evaluates at different weights (schedule-free ones) which are wanted."""

@@ -42,4 +42,4 @@ class Trainer:
             return Pool(self._workers)
         from adamas.lab.cluster import Cluster
 
-        return Cluster(self._cluster)
+        return Cluster(self._cluster, self.fresh)

@@ -75,6 +75,8 @@ def run(
         from adamas.lab import spread
 
         spread.check(wanted)
+        if cluster is not None:
+            raise LabError("one run over several devices is for this machine, not for a cluster", "leave out --cluster")
     store = RunStore(writable_folder(runs_dir, "--runs-dir"))
     found = not fresh and store.find(wanted) is not None
     with Trainer(1, fresh, cluster) as trainer:

@@ -7,6 +7,7 @@ from torch import nn
 from adamas.lab.data import Data
 from adamas.lab.pictures import Picture
 from adamas.lab.workloads.classification import Classification
+from adamas.lab.workloads.half import Half
 from adamas.lab.workloads.pixels import gallery, image_data, stretched
 
 
@@ -24,10 +25,11 @@ def block(channels_in: int, channels_out: int, batch_norm: bool) -> nn.Sequentia
 class DigitsCNN(Classification):
     """Two convolution blocks and a linear head, with dropout before the head.
 
-    The variant `plain` has no batch norm; `mnist5k` and `fashion` have it, on larger images.
+    The variant `plain` has no batch norm; `mnist5k` and `fashion` have it, on larger images; `bfloat16` has weights,
+    statistics and signals of 16 bits.
     """
 
-    variants = ("batchnorm", "plain", "mnist5k", "fashion")
+    variants = ("batchnorm", "plain", "mnist5k", "fashion", "bfloat16")
     batch_size = 64
     steps = 600
     eval_every = 20
@@ -54,6 +56,7 @@ class DigitsCNN(Classification):
         super().__init__(variant)
         images = self.variant if self.variant in ("mnist5k", "fashion") else "digits"
         self.title = f"CNN {'without' if self.variant == 'plain' else 'with'} batch norm on {images}"
+        self.title += " in bfloat16" * (self.variant == "bfloat16")
 
     def data(self) -> Data:
         """The images of the variant, pixels in a row."""
@@ -63,7 +66,8 @@ class DigitsCNN(Classification):
         """1x8x8 -> 16x4x4 -> 32x2x2 -> 10 logits; 6,138 parameters with batch norm."""
         side = int(self.data().train[0].shape[1] ** 0.5)
         batch_norm = self.variant != "plain"
-        return nn.Sequential(
+        sequence = Half if self.variant == "bfloat16" else nn.Sequential
+        return sequence(
             nn.Unflatten(1, (1, side, side)),
             block(1, 16, batch_norm),
             block(16, 32, batch_norm),
@@ -75,8 +79,10 @@ class DigitsCNN(Classification):
     def pictures(self, model: nn.Module, data: Data) -> list[Picture]:
         """What the first layer looks for, and what it makes of an image."""
         convolution, first = model.get_submodule("1.0"), model.get_submodule("1")
-        filters = stretched(convolution.get_parameter("weight")).flatten(1)
-        answers = first(data.test[0][:1].view(1, 1, *[int(data.test[0].shape[1] ** 0.5)] * 2))[0].flatten(1)
+        weight = convolution.get_parameter("weight")
+        filters = stretched(weight).flatten(1)
+        image = data.test[0][:1].view(1, 1, *[int(data.test[0].shape[1] ** 0.5)] * 2)
+        answers = first(image.to(weight.dtype))[0].flatten(1)
         return [
             gallery("Filters", {"first layer": filters}, "The sixteen 3x3 filters; grey is zero."),
             gallery("Feature maps", {"first layer": answers / answers.max()}, "What they make of one test image."),
