@@ -16,9 +16,9 @@ nearest, both would stall. beta2 = 0.999 moves v by 0.1 % a step, and codes lie 
 decays by 0.9 a step, which leaves any code up to 9 where it is: 0.5 % of the block's largest m, for ever.
 
 Random numbers are cheap and even: a block has one of 32 bits, h, and its element i gets h + 2654435769 i mod 2^32, a
-golden section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the seed,
-the tensor's name, the step and the mantissa of R: of nothing that changes when rows move to another machine, or when
-gradients are scaled by a power of 2.
+golden section of the circle further each time, so that as many elements of a block go up as should. h is a hash of the
+seed, the tensor's name, the step and the mantissa of R: of nothing that changes when rows move to another machine, or
+when gradients are scaled by a power of 2. m takes the upper 12 bits of it, v 23.
 
 Relative distance of neighbouring codes: 2 / q for m, 4 / q for v.
 
