@@ -100,7 +100,8 @@ class Cluster:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client = Client(address, timeout=_PATIENCE, set_as_default=False)
-        except (OSError, ValueError, TypeError, asyncio.TimeoutError) as error:
+        except (OSError, ValueError, TypeError, AssertionError, asyncio.TimeoutError) as error:
+            # The AssertionError is distributed's way to say that its own thread did not begin within 10 s.
             raise LabError(
                 f"no Dask scheduler answers at {address!r} ({first_line(error)})",
                 "start one with: dask scheduler; and give its address, such as tcp://10.0.0.1:8786",
