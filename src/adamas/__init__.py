@@ -5,7 +5,7 @@ from adamas.checkpoint import load, save
 from adamas.groups import param_groups
 from adamas.memory import memory_report
 from adamas.optimizer import Optimizer
-from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
+from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop, SparseAdam
 from adamas.rules import Counter, Rule, Slot
 
 __version__ = "0.1.0"
@@ -24,6 +24,7 @@ __all__ = [
     "RMSprop",
     "Rule",
     "Slot",
+    "SparseAdam",
     "checkpoint",
     "load",
     "memory_report",

@@ -12,7 +12,8 @@
 namespace adamas_avx2 {
 #include "engine.h"
 #include "norms.h"
+#include "sparse.h"
 
 extern const AdamasKernels kernels;
-const AdamasKernels kernels = {find, squares, ratios_of};
+const AdamasKernels kernels = {find, squares, ratios_of, find_rows, catch_up};
 }  // namespace adamas_avx2

@@ -1,7 +1,7 @@
 """Update rules: one small file each, from the paper, and the language they are written in."""
 
 from adamas.rules.adagrad import Adagrad
-from adamas.rules.adam import Adam, AMSGrad
+from adamas.rules.adam import Adam, AMSGrad, SparseAdam
 from adamas.rules.adamax import Adamax
 from adamas.rules.language import absolute, lerp, maximum, sign, sqrt
 from adamas.rules.lion import Lion
@@ -27,6 +27,7 @@ COMPILED: tuple[type[Rule], ...] = (
     RAdam,
     Adamax,
     Lion,
+    SparseAdam,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "RMSpropMomentum",
     "Rule",
     "Slot",
+    "SparseAdam",
     "absolute",
     "lerp",
     "maximum",
