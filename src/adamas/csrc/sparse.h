@@ -14,50 +14,44 @@ constexpr int kTerms = ADAMAS_SUMS - 1;
 
 // ---- catching up ---------------------------------------------------------------------------------------------------
 
-// What a row has missed: see sparse/table.py.
+// What a row has missed: see sparse/table.py and sparse/catch_up.py.
 template <class T>
 struct Missed {
-  T keep, power1, power2, p[ADAMAS_SUMS];
+  T keep, power1, power2, limit, p[kTerms];
 };
 
 template <class T>
 static inline Missed<T> missed(const AdamasLag& lag, int64_t birth) {
   const int64_t now = lag.now - lag.start, reached = birth + lag.reach;
   const double ratio = lag.kept[now] / lag.kept[reached < now ? reached : now];
-  Missed<T> what = {T(lag.kept[now] / lag.kept[birth]), T(lag.power1[now - birth]), T(lag.power2[now - birth]), {}};
-  for (int n = 0; n < ADAMAS_SUMS; ++n) what.p[n] = T(lag.sums[birth * ADAMAS_SUMS + n] * ratio);
+  const double* sums = lag.sums + birth * ADAMAS_SUMS;
+  const double least = lag.tolerance * sums[0];
+  Missed<T> what = {T(lag.kept[now] / lag.kept[birth]), T(lag.power1[now - birth]), T(lag.power2[now - birth]), T(0), {}};
+  if (sums[0] != 0.0) what.limit = T((lag.eps * lag.eps) * root(sums[kTerms] / least));
+  for (int n = 0; n < kTerms; ++n) what.p[n] = T(sums[n] * ratio);
   return what;
 }
 
-// The movements of n elements by the series; whether any is too near eps for it, and which.
+// Whether an element is too near eps for the series.
 template <class T>
-static bool sum_series(const Missed<T>& what, T eps, T tolerance, int64_t n, const T* m, const T* square, T* moved,
-                       T* far) {
-  const T least = tolerance * what.p[0];
-  T any = T(0);
-#pragma omp simd reduction(+ : any)
-  for (int64_t i = 0; i < n; ++i) {
-    const T r = root(square[i]);
-    const bool live = r > T(0);
-    const T inverse = T(1) / (live ? r : T(1));
-    const T u = live ? m[i] * inverse : T(0), e = live ? eps * inverse : T(0);
-    T total = what.p[kTerms - 1];
-    for (int k = kTerms - 2; k >= 0; --k) total = what.p[k] - e * total;
-    moved[i] = u * total;
-    const T e2 = e * e, rest = (e2 * e2) * what.p[kTerms];
-    const T near = rest <= least ? T(0) : T(1);
-    far[i] = live ? near : (m[i] != T(0) ? T(1) : near);
-    any += far[i];
-  }
-  return any != T(0);
+static inline bool is_far(T m, T square, T limit) {
+  return (!(square >= limit) & ((square != T(0)) | (m != T(0)))) | ((square == T(0)) & (m != T(0)));
 }
 
-// The movements of elements that are far, step by step, the smallest first.
 template <class T>
-static void add_steps(const AdamasLag& lag, int64_t birth, T eps, int64_t n, const T* m, const T* square, const T* far,
-                      T* moved) {
+static bool any_far(int64_t n, const T* m, const T* square, T limit) {
+  int32_t far = 0;
+#pragma omp simd reduction(| : far)
+  for (int64_t i = 0; i < n; ++i) far |= int32_t(is_far(m[i], square[i], limit));
+  return far != 0;
+}
+
+// The movements of n elements step by step, the smallest first.
+template <class T>
+static void add_steps(const AdamasLag& lag, int64_t birth, int64_t n, const T* m, const T* square, T* sum) {
   const int64_t now = lag.now - lag.start, most = now - birth < lag.reach ? now - birth : lag.reach;
-  alignas(64) T r[kChunk], sum[kChunk];
+  const T eps = T(lag.eps);
+  alignas(64) T r[kChunk];
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     r[i] = root(square[i]);
@@ -69,8 +63,28 @@ static void add_steps(const AdamasLag& lag, int64_t birth, T eps, int64_t n, con
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) sum[i] += (a * m[i]) / (r[i] * b + eps);
   }
+}
+
+// Move n elements by the series, or, where they are far, by these sums. kTop: squares are not those of v.
+template <bool kFar, bool kTop, class T>
+static void move(const Missed<T> what, const T eps, int64_t n, T* x, T* m, T* v, const T* top, const T* sum) {
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) moved[i] = far[i] != T(0) ? sum[i] : moved[i];
+  for (int64_t i = 0; i < n; ++i) {
+    const T square = kTop ? top[i] : v[i];
+    const T r = root(square);
+    const bool live = r > T(0);
+    const T inverse = T(1) / (live ? r : T(1));
+    const T u = live ? m[i] * inverse : T(0), e = live ? eps * inverse : T(0);
+    T total = what.p[2] - e * what.p[3];
+    total = what.p[1] - e * total;
+    total = what.p[0] - e * total;
+    T moved = u * total;
+    if constexpr (kFar) moved = is_far(m[i], square, what.limit) ? sum[i] : moved;
+    const T y = what.keep * x[i] - moved;
+    x[i] = y == x[i] ? x[i] : y;
+    m[i] = what.power1 * m[i];
+    v[i] = what.power2 * v[i];
+  }
 }
 
 // A parameter whose rows lag.
@@ -109,22 +123,23 @@ struct Lagging {
  private:
   void catch_up_chunk(const Missed<T>& what, int64_t birth, int64_t at, int64_t n) {
     alignas(64) T stage[4][kChunk];
-    alignas(64) T moved[kChunk], far[kChunk];
     T* x = weight.template fetch<T>(at, n, stage[0]);
     T* m_values = fetch_as<T>(m, at, n, stage[1]);
     T* v_values = fetch_as<T>(v, at, n, stage[2]);
     const T* top = lag->constant ? fetch_as<T>(square, at, n, stage[3]) : v_values;
     const T eps = T(lag->eps);
-    if (sum_series<T>(what, eps, T(lag->tolerance), n, m_values, top, moved, far)) {
-      add_steps<T>(*lag, birth, eps, n, m_values, top, far, moved);
-    }
-    const T keep = what.keep, power1 = what.power1, power2 = what.power2;
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      const T y = keep * x[i] - moved[i];
-      x[i] = y == x[i] ? x[i] : y;
-      m_values[i] = power1 * m_values[i];
-      v_values[i] = power2 * v_values[i];
+    if (any_far<T>(n, m_values, top, what.limit)) {
+      alignas(64) T sum[kChunk];
+      add_steps<T>(*lag, birth, n, m_values, top, sum);
+      if (lag->constant) {
+        move<true, true, T>(what, eps, n, x, m_values, v_values, top, sum);
+      } else {
+        move<true, false, T>(what, eps, n, x, m_values, v_values, nullptr, sum);
+      }
+    } else if (lag->constant) {
+      move<false, true, T>(what, eps, n, x, m_values, v_values, top, nullptr);
+    } else {
+      move<false, false, T>(what, eps, n, x, m_values, v_values, nullptr, nullptr);
     }
     random.prepare(at, n);
     weight.put(at, n, x, random.dice(0, at));
@@ -193,6 +208,7 @@ static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
       const int64_t ahead = k + kRowsAhead, bytes = length * int64_t(sizeof(T)), from = r.row[ahead] * bytes;
       ask_bytes(static_cast<const char*>(one.operand[0][0]) + from, bytes);
       for (int s = 0; s < Rule::kSlots; ++s) ask_bytes(static_cast<const char*>(one.operand[2 + s][0]) + from, bytes);
+      if (r.lag) __builtin_prefetch(r.lag->last + r.row[ahead], 1, 3);
       ask_bytes(values + (r.source ? r.source[ahead] : ahead) * bytes, bytes);
     }
     const int64_t row = r.row[k], source = r.source ? r.source[k] : k, at = row * length;

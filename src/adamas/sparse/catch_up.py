@@ -3,8 +3,8 @@
     u = m / sqrt(v),  x = eps / sqrt(v)
     theta <- W_t/W_s theta - u (P_0 - x P_1 + x^2 P_2 - x^3 P_3),    m <- b1^k m,    v <- b2^k v
 
-Where x^4 P_4 is not negligible beside P_0 (the series alternates: that bounds what is left out), or where v is zero and m
-is not, the steps are added up one by one, the smallest first:
+Where x^4 P_4 is not negligible beside P_0 (the series alternates: that bounds what is left out), which is where v is less
+than a limit of its row, the steps are added up one by one, the smallest first:
 
     theta <- W_t/W_s theta - sum_j rate_i b1^j W_t/W_i m / (sqrt(v) b2^(j/2) / r_i + eps)
 
@@ -28,7 +28,8 @@ class Missed:
     Attributes:
         birth: their last steps, counted from the table's start.
         keep: W_t/W_s.
-        sums: P_0 .. P_4.
+        sums: P_0 .. P_3.
+        limit: the least square of the denominator that the series is for.
         power1: b1^k.
         power2: b2^k.
     """
@@ -36,6 +37,7 @@ class Missed:
     birth: torch.Tensor
     keep: torch.Tensor
     sums: torch.Tensor
+    limit: torch.Tensor
     power1: torch.Tensor
     power2: torch.Tensor
 
@@ -45,10 +47,14 @@ def missed(table: Table, last: torch.Tensor) -> Missed:
     birth, now = last.long() - table.start, table.now - table.start
     kept = torch.tensor(table.kept, dtype=torch.float64)
     frozen = (birth + table.reach).clamp_max(now)
+    sums = table.sums[birth]
+    first = sums[:, 0]
+    spread = sums[:, TERMS] / torch.where(first != 0, table.tolerance * first, 1.0)
     return Missed(
         birth=birth,
         keep=kept[now] / kept[birth],
-        sums=table.sums[birth] * (kept[now] / kept[frozen]).unsqueeze(1),
+        sums=sums[:, :TERMS] * (kept[now] / kept[frozen]).unsqueeze(1),
+        limit=torch.where(first != 0, (table.eps * table.eps) * sqrt(spread), 0.0),
         power1=torch.tensor(table.power1, dtype=torch.float64)[now - birth],
         power2=torch.tensor(table.power2, dtype=torch.float64)[now - birth],
     )
@@ -67,9 +73,11 @@ def catch_up(
         v: second moments.
         top: the largest v so far, for AMSGrad.
     """
-    keep, power1, power2 = (each.to(x.dtype).unsqueeze(1) for each in (what.keep, what.power1, what.power2))
+    numbers = (what.keep, what.power1, what.power2, what.limit)
+    keep, power1, power2, limit = (each.to(x.dtype).unsqueeze(1) for each in numbers)
     p = what.sums.to(x.dtype).unsqueeze(2).unbind(1)
-    root = sqrt(v if top is None else top)
+    square = v if top is None else top
+    root = sqrt(square)
     live = root > 0
     inverse = torch.ones_like(root) / torch.where(live, root, 1.0)
     u = torch.where(live, m * inverse, 0.0)
@@ -78,8 +86,8 @@ def catch_up(
     for n in range(TERMS - 2, -1, -1):
         total = p[n] - e * total
     moved = u * total
-    square = e * e
-    far = ~((square * square) * p[TERMS] <= table.tolerance * p[0]) | (~live & (m != 0))  # also where P is infinite
+    moving = m != 0
+    far = (~(square >= limit) & ((square != 0) | moving)) | ((square == 0) & moving)
     rows = far.any(dim=1)
     if rows.any():
         steps = _add_up(table, what.birth[rows], m[rows], root[rows])
