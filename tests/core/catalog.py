@@ -39,6 +39,7 @@ CASES = (
     Case("RAdam", "RAdam", {"betas": (0.9, 0.9)}),
     Case("Adamax", "Adamax", {"weight_decay": 0.01}),
     Case("Lion", "Lion", {"weight_decay": 0.1}),
+    Case("SparseAdam", "SparseAdam", {"betas": (0.8, 0.95), "eps": 1e-3}),
 )
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)

@@ -68,18 +68,25 @@ def check_sparse(name: str, p: torch.Tensor, grad: torch.Tensor) -> None:
             f"the gradient of {name} has layout {grad.layout}: sparse gradients must be torch.sparse_coo; convert it "
             f"with p.grad = p.grad.to_sparse(sparse_dim=1), or to_dense()"
         )
+    index = check_entries(name, p, grad)
+    check_range(name, rows_of(index, p), height_of(p, grad.sparse_dim()))
+
+
+def check_entries(name: str, p: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
+    """Return a gradient's indices; raise RuntimeError if they or their values are no entries of the parameter."""
     index, values = grad._indices(), grad._values()
     if index.dtype != torch.int64:
         raise RuntimeError(f"the gradient of {name} has indices of {index.dtype}: they must be torch.int64")
-    expected = (grad._nnz(), *p.shape[grad.sparse_dim() :])
-    if tuple(values.shape) != expected:
+    dims = index.shape[0]
+    if values.shape != (index.shape[1], *p.shape[dims:]):
         raise RuntimeError(
-            f"the gradient of {name} has values of shape {tuple(values.shape)}: with {grad.sparse_dim()} sparse "
-            f"dimensions and a parameter of shape {tuple(p.shape)} they must have {expected}"
+            f"the gradient of {name} has values of shape {tuple(values.shape)}: with {index.shape[1]} entries, {dims} sparse "
+            f"dimensions and a parameter of shape {tuple(p.shape)} they must have {(index.shape[1], *p.shape[dims:])}"
         )
-    check_range(name, rows_of(index, p), height_of(p, grad.sparse_dim()))
-    for dim, each in enumerate(index if len(index) > 1 else ()):
-        check_range(f"{name} (dimension {dim})", each, p.shape[dim])
+    if dims > 1:  # numbers of rows could be in range where an index is not
+        for dim, each in enumerate(index):
+            check_range(f"{name} (dimension {dim})", each, p.shape[dim])
+    return index
 
 
 def rows_of(index: torch.Tensor, p: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from adamas.engines import library
 from adamas.engines.launch import as_real
-from adamas.sparse.gradients import Touched, check_range, refuse_index, rows_of
+from adamas.sparse.gradients import Touched, check_entries, check_range, refuse_index, rows_of
 
 _SHORT = 1 << 31
 
@@ -26,9 +26,9 @@ def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: 
         compute: the dtype that duplicates are added in.
 
     Raises:
-        RuntimeError: if an index is out of range.
+        RuntimeError: if an index is out of range, or indices or values are of another kind.
     """
-    index = grad._indices()
+    index = check_entries(name, p, grad)
     rows = (index[0] if len(index) == 1 else rows_of(index, p)).contiguous()
     values = as_real(grad._values()).contiguous()
     loaded = library.load() if rows.device.type == "cpu" and values.dtype in library.DTYPES else None
