@@ -6,7 +6,7 @@ from adamas.doctor import rescale
 from adamas.groups import param_groups
 from adamas.memory import memory_report
 from adamas.optimizer import Optimizer
-from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
+from adamas.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop, SparseAdam
 from adamas.rules import Counter, Rule, Slot
 
 __version__ = "0.1.0"
@@ -25,6 +25,7 @@ __all__ = [
     "RMSprop",
     "Rule",
     "Slot",
+    "SparseAdam",
     "checkpoint",
     "doctor",
     "load",

@@ -101,7 +101,7 @@ class Guards:
     def step(
         self,
         plan: Plan,
-        grads: Sequence[torch.Tensor],
+        grads: Sequence[Any],
         groups: list[dict[str, Any]],
         inverse_scale: float,
         undo: Callable[[], None],
@@ -121,10 +121,11 @@ class Guards:
         squares, factor = None, 1.0
         if self.clip_norm is not None or self.nonfinite != "propagate":
             squares = self._sum(plan, grads)
-            bad = broken(squares, grads) if self.nonfinite != "propagate" else []
+            values = [*grads[: plan.dense], *(touched.values for touched in grads[plan.dense :])]
+            bad = broken(squares, values) if self.nonfinite != "propagate" else []
             if bad:
                 undo()
-                why = describe_broken(bad, plan.items, grads)
+                why = describe_broken(bad, plan.items, values)
                 self.skip(groups, why, items=plan.items, squares=squares, inverse_scale=inverse_scale)
                 return
             factor = self.clip_factor(total_norm(squares, inverse_scale))
@@ -163,11 +164,16 @@ class Guards:
         if self.max_skips is not None and self._in_a_row > self.max_skips:
             raise NonFiniteError(f"{self._in_a_row} steps in a row were skipped, max_skips is {self.max_skips}: {why}")
 
-    def _sum(self, plan: Plan, grads: Sequence[torch.Tensor]) -> array:
-        """Return the gradients' sums of squares; what they need is prepared once for each plan."""
+    def _sum(self, plan: Plan, grads: Sequence[Any]) -> array:
+        """Return the gradients' sums of squares; what dense ones need is prepared once for each plan."""
+        dense = grads[: plan.dense]
         if self._squares is None or self._squares[0] is not plan:
-            self._squares = (plan, Squares(grads))
-        return self._squares[1].of(grads)
+            self._squares = (plan, Squares(dense))
+        sums = self._squares[1].of(dense)
+        for touched in grads[plan.dense :]:  # of another size in every step
+            merged = [touched.merged()]
+            sums += Squares(merged).of(merged)
+        return sums
 
 
 def broken(squares: Sequence[float], grads: Sequence[torch.Tensor]) -> list[int]:

@@ -23,6 +23,8 @@ EXTRAS: dict[str, Any] = {
     "rounding": "auto",
     "seed": 0,
     "clip_update": None,
+    "sparse": "lazy",
+    "row_steps": False,
 }
 
 # What else may stand in a group: torch's own keys, those of its LR schedulers, and a name for the group.
@@ -43,6 +45,7 @@ _NAMES = {
     "engine": ENGINES,
     "state_format": tuple(FORMATS),
     "rounding": tuple(ROUNDINGS),
+    "sparse": ("lazy", "exact"),
 }
 
 _NOT_NEGATIVE = {
@@ -145,6 +148,8 @@ def _in_range(value: Any, test: Callable[[float], bool]) -> bool:
 
 
 def _check_choices(group: dict[str, Any]) -> None:
+    if group.get("row_steps") and group["sparse"] == "exact":
+        raise ValueError("row_steps=True is for sparse='lazy': with 'exact' every row takes every step")
     for key, names in _NAMES.items():
         given = group.get(key, "auto")
         for value in named(given) if key == "state_format" and isinstance(given, dict) else [given]:

@@ -29,6 +29,8 @@ from adamas.release import Release
 from adamas.replacing import Rows, replace
 from adamas.reports import StepReport
 from adamas.rules import Rule
+from adamas.sparse.attach import Attachment
+from adamas.sparse.select import Lags
 
 _COMMON: dict[str, Any] = {"weight_decay": 0.0, "decoupled_weight_decay": False, "maximize": False}
 
@@ -59,6 +61,11 @@ class Optimizer(torch.optim.Optimizer):
         clip_norm: the largest norm of all gradients together; no gradient is written.
         clip_update: the largest RMS of a tensor's update in units of its lr, per group: above it the tensor's lr is
             divided by as much (StableAdamW has 1); see `adamas.engines.updates`.
+        sparse: what a sparse gradient means for rows that it does not touch. ``lazy``: nothing, they stay as they are.
+            ``exact``: what a gradient of zeros would; they are caught up when they are next touched or read (Adam,
+            AdamW and AMSGrad; see `attach` and docs/sparse.md).
+        row_steps: with ``lazy``, count steps row by row for the bias correction: a row's first step is then a first
+            step, whenever it comes.
         **hyper: the rule's hyper-parameters, ``weight_decay``, ``decoupled_weight_decay`` and ``maximize``.
 
     State:
@@ -103,20 +110,21 @@ class Optimizer(torch.optim.Optimizer):
         max_skips: int | None = None,
         clip_norm: float | None = None,
         clip_update: float | None = None,
+        sparse: str = "lazy",
+        row_steps: bool = False,
         **hyper: Any,
     ) -> None:
         known = {**_COMMON, "decoupled_weight_decay": rule.decoupled_weight_decay, **rule.defaults}
         check_keywords(hyper, known, rule.__name__)
         extras = {"engine": engine, "state_format": state_format, "rounding": rounding, "seed": seed}
         extras |= {"nonfinite": nonfinite, "max_skips": max_skips, "clip_norm": clip_norm, "clip_update": clip_update}
-        extras["decay_mode"] = decay_mode
+        extras |= {"decay_mode": decay_mode, "sparse": sparse, "row_steps": row_steps}
         self._rule = rule
         self._start(params, {**known, **hyper, **extras})
 
     def _start(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         """Check the defaults and hand them to torch; the constructors of all subclasses end here."""
-        defaults = {**defaults}
-        defaults.setdefault("differentiable", False)
+        defaults = {"differentiable": False, "sparse": "lazy", "row_steps": False, **defaults}
         self.guards = Guards(*(defaults.pop(key) for key in ("nonfinite", "max_skips", "clip_norm")))
         check_values(defaults)
         if defaults["differentiable"] and (self.guards.clip_norm or defaults["clip_update"]):
@@ -126,6 +134,7 @@ class Optimizer(torch.optim.Optimizer):
         self._plan: Plan | None = None
         self._release: Release | None = None
         self.doctor: Doctor | None = None
+        self._lags: Lags = {}
         super().__init__(params, defaults)
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
@@ -234,8 +243,63 @@ class Optimizer(torch.optim.Optimizer):
             )
         if self._release is not None:
             raise RuntimeError("this optimizer's gradients are released already: call remove() of that handle first")
+        self.flush()
         self._release = Release(self, model, accumulate, fold, stale_clip_norm)
         return self._release
+
+    def attach(self, model: torch.nn.Module) -> Attachment:
+        """Catch up rows of embeddings when they are read, for ``sparse="exact"``.
+
+        The dense optimizer would have moved rows that have no gradient before the forward pass reads them. This puts a
+        hook before the forward of every ``nn.Embedding`` and ``nn.EmbeddingBag`` with ``sparse=True`` whose weight
+        this optimizer has, and one before ``model.state_dict()``, which catches up all rows. Code that indexes a weight
+        by hand calls `catch_up` before.
+
+        Args:
+            model: the module with the embeddings, or one of them.
+
+        Returns:
+            A handle; its ``remove()`` takes the hooks off.
+
+        Raises:
+            ValueError: if the model has no such embedding.
+
+        Example:
+            >>> import torch, adamas
+            >>> words = torch.nn.Embedding(1000, 4, sparse=True)
+            >>> optimizer = adamas.AdamW(words.parameters(), lr=0.1)
+            >>> handle = optimizer.attach(words)
+            >>> for word in (1, 2, 1):
+            ...     words(torch.tensor([word])).sum().backward()
+            ...     optimizer.step(); optimizer.zero_grad()
+            >>> handle.remove()
+        """
+        return Attachment(self, model)
+
+    def catch_up(self, param: torch.Tensor, rows: torch.Tensor | None = None) -> None:
+        """Bring rows to where the dense optimizer would have them now, for ``sparse="exact"``.
+
+        Args:
+            param: a parameter of this optimizer. One without sparse gradients is never behind.
+            rows: numbers of rows (integers of any shape, in any order); None: all.
+
+        Raises:
+            ValueError: if the parameter is not in the optimizer.
+            IndexError: if it has no such row; nothing was changed then.
+        """
+        lag = self._lags.get(param)
+        if lag is not None:
+            lag.catch_up(rows)
+        elif not any(param is each for group in self.param_groups for each in group["params"]):
+            raise ValueError("catch_up() was given a tensor that is no parameter of this optimizer")
+
+    def flush(self) -> None:
+        """Catch up all rows of all parameters: weights and state are then what the dense optimizer would have.
+
+        Happens by itself in ``state_dict()``, ``pickle`` and ``deepcopy``, and when betas or eps change.
+        """
+        for lag in self._lags.values():
+            lag.flush()
 
     @property
     def skipped(self) -> int:
@@ -306,7 +370,7 @@ class Optimizer(torch.optim.Optimizer):
         before = None
         if grads is None:
             before = state_keys(self.state)
-            self._plan = make_plan(self.param_groups, rules, self.state, type(self).__name__)
+            self._plan = make_plan(self.param_groups, rules, self.state, self._lags)
             grads = self._plan.grads(self.param_groups, rules, self.state)
             if grads is None:
                 raise RuntimeError("the optimizer was changed by another thread while it planned its step")
@@ -327,8 +391,10 @@ class Optimizer(torch.optim.Optimizer):
         """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads.
 
         The tensors are the optimizer's own, as in torch: ``deepcopy`` it to keep it while training goes on. Beside
-        torch's keys there is ``adamas``: the version of the dict and the name of the class.
+        torch's keys there is ``adamas``: the version of the dict and the name of the class. Rows that lag behind the
+        dense optimizer are caught up before.
         """
+        self.flush()
         packed = super().state_dict()
         packed["state"] = {
             key: dict(state) if isinstance(state, State) else state for key, state in packed["state"].items()
@@ -343,7 +409,8 @@ class Optimizer(torch.optim.Optimizer):
 
         Parameters are matched by name when both sides have names, otherwise by their order. Moments keep the dtype
         they were saved in; those of a torch checkpoint take this optimizer's ``state_format`` unless it is ``auto``.
-        The engine stays this optimizer's own: the checkpoint may come from another machine.
+        The engine stays this optimizer's own: the checkpoint may come from another machine. What rows had to catch up
+        with (``sparse="exact"``) is forgotten: weights are loaded with their moments.
 
         Args:
             state_dict: what to load; it is copied, never shared.
@@ -359,7 +426,7 @@ class Optimizer(torch.optim.Optimizer):
             ValueError: if groups, names or shapes do not fit, all of them named; nothing was changed then.
         """
         report = load_state_dict(self, state_dict, strict, hyperparameters)
-        self._plan = None
+        self._plan, self._lags = None, {}
         if self.doctor is not None:
             self.doctor.remember_loaded(self.param_groups)
         return report
@@ -383,6 +450,7 @@ class Optimizer(torch.optim.Optimizer):
             >>> full.dtype, torch.allclose(full, model.weight.float(), rtol=2**-8)
             (torch.float32, True)
         """
+        self.flush()
         return full_precision_state_dict(self, model)
 
     def load_full_precision_state_dict(self, model: torch.nn.Module, full: dict[str, torch.Tensor]) -> None:
@@ -395,6 +463,7 @@ class Optimizer(torch.optim.Optimizer):
         Raises:
             ValueError: if names or shapes do not fit; nothing was loaded then.
         """
+        self.flush()
         load_full_precision_state_dict(self, model, full)
 
     def replace(self, old: torch.Tensor, new: torch.Tensor, rows: Rows = None, dim: int = 0) -> None:
@@ -422,17 +491,20 @@ class Optimizer(torch.optim.Optimizer):
             >>> optimizer.state[new]["momentum_buffer"].sum(dim=1)
             tensor([3., 3., 0., 0.])
         """
+        self.flush()
         replace(self, old, new, rows, dim)
+        self._lags.pop(old, None)
         self._plan = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickle and deepcopy keep."""
+        self.flush()
         kept = super().__getstate__()
         return {**kept, **{key: self.__dict__[key] for key in ("_rule", "guards", "doctor") if key in self.__dict__}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what pickle, deepcopy or `load_state_dict` kept."""
-        self._plan = None
+        self._plan, self._lags = None, {}
         super().__setstate__(state)
         self.__dict__.setdefault("guards", Guards())
         self.__dict__.setdefault("_release", None)

@@ -36,8 +36,8 @@ class SGD(Optimizer):
                        u = lr b,  or  lr (g + momentum b) with nesterov
         p = p - u
 
-    Differs from torch: 16-bit weights are rounded stochastically (``rounding="nearest"`` for torch's way); sparse
-    gradients are refused for now.
+    Differs from torch: 16-bit weights are rounded stochastically (``rounding="nearest"`` for torch's way); a
+    sparse gradient moves, decays and counts for the rows that it touches alone (torch turns the buffer dense).
 
     Args:
         params: tensors, (name, tensor) pairs, or groups of either.
@@ -123,8 +123,8 @@ class Adagrad(Optimizer):
         s = s + g^2
         p = p - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps)
 
-    Differs from torch: 16-bit sums are rounded stochastically (a 16-bit sum rounded to nearest stops growing); sparse
-    gradients are refused for now.
+    Differs from torch: 16-bit sums are rounded stochastically (a 16-bit sum rounded to nearest stops growing); with
+    a sparse gradient, decay acts on the rows that it touches (torch refuses).
 
     Args:
         params: tensors, (name, tensor) pairs, or groups of either.
@@ -301,7 +301,7 @@ class Adam(Optimizer):
         p = p - lr m^ / (sqrt(v^) + eps)           (amsgrad: the largest v so far instead of v)
 
     Differs from torch: 16-bit weights and moments are rounded stochastically (``rounding="nearest"`` for torch's way);
-    sparse gradients are refused for now.
+    sparse gradients are accepted.
 
     Args:
         params: tensors, (name, tensor) pairs, or groups of either.
@@ -332,6 +332,8 @@ class Adam(Optimizer):
         nesterov: look ahead: top is beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t).
             Each of these three alone is compiled (`rules.COMPILED`); two of them together, or with amsgrad, run on the
             reference engine.
+        sparse: see `Optimizer`; sparse gradients with coupled decay need ``lazy``.
+        row_steps: see `Optimizer`.
 
     State:
         ``step``, ``exp_avg``, ``exp_avg_sq``; ``max_exp_avg_sq`` with amsgrad.
@@ -379,6 +381,8 @@ class Adam(Optimizer):
         eps_mode: str = "add",
         cautious: bool = False,
         nesterov: bool = False,
+        sparse: str = "exact",
+        row_steps: bool = False,
     ) -> None:
         self._start(params, _adam_defaults(_collect(locals())))
 
@@ -451,6 +455,8 @@ class AdamW(Adam):
         eps_mode: see `Adam`.
         cautious: see `Adam`.
         nesterov: see `Adam`; NAdamW with other libraries.
+        sparse: see `Optimizer`.
+        row_steps: see `Optimizer`.
 
     State:
         As `Adam`.
@@ -496,6 +502,8 @@ class AdamW(Adam):
         eps_mode: str = "add",
         cautious: bool = False,
         nesterov: bool = False,
+        sparse: str = "exact",
+        row_steps: bool = False,
     ) -> None:
         self._start(params, _adam_defaults({**_collect(locals()), "decoupled_weight_decay": True}))
 
@@ -504,6 +512,80 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
+
+
+class SparseAdam(Optimizer):
+    """Adam for the rows that a sparse gradient touches; all others stay as they are.
+
+    Update, of touched rows only:
+
+        m = beta1 m + (1 - beta1) g
+        v = beta2 v + (1 - beta2) g^2
+        p = p - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + eps)
+
+    `Adam` with ``sparse="lazy"`` does the same, but adds eps after the bias correction; with ``sparse="exact"`` it
+    moves rows as if their gradients were zero.
+
+    Differs from torch: dense gradients are accepted, and step all rows.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or groups of either.
+        lr: step size in parameter units per step, >= 0; a float or a 1-element tensor.
+        betas: decays of m and v, each in [0, 1).
+        eps: added to the root of v as it is, >= 0; in gradient units.
+        maximize: ascend.
+        decay_mode: see `Optimizer`; there is no decay.
+        engine: see `Optimizer`.
+        state_format: see `Optimizer`.
+        rounding: see `Optimizer`.
+        seed: see `Optimizer`.
+        nonfinite: see `Optimizer`.
+        max_skips: see `Optimizer`.
+        clip_norm: see `Optimizer`.
+        clip_update: see `Optimizer`; not with sparse gradients.
+
+    State:
+        ``step``, ``exp_avg``, ``exp_avg_sq``.
+
+    Raises:
+        ValueError: for a hyper-parameter out of its range.
+
+    References:
+        ``torch.optim.SparseAdam``.
+
+    Example:
+        >>> import torch, adamas
+        >>> words = torch.nn.Embedding(10, 1, sparse=True)
+        >>> optimizer = adamas.SparseAdam(words.parameters(), lr=0.5)
+        >>> before = words.weight[7].item()
+        >>> words(torch.tensor([7])).sum().backward(); optimizer.step()
+        >>> round(before - words.weight[7].item(), 6)
+        0.5
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: _Number = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        maximize: bool = False,
+        *,
+        decay_mode: str = "auto",
+        engine: str = "auto",
+        state_format: str = "auto",
+        rounding: str = "auto",
+        seed: int = 0,
+        nonfinite: str = "propagate",
+        max_skips: int | None = None,
+        clip_norm: float | None = None,
+        clip_update: float | None = None,
+    ) -> None:
+        self._start(params, _collect(locals()))
+
+    def rule(self, group: dict[str, Any]) -> type[Rule]:
+        """Return Adam with SparseAdam's place for eps."""
+        return rules.SparseAdam
 
 
 class NAdam(Optimizer):

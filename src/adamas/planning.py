@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from adamas.engines.batch import Batch
 from adamas.engines.launch import Item, as_real
 from adamas.engines.plan import Plan
 from adamas.engines.select import batches, choose
@@ -14,18 +15,21 @@ from adamas.formats import unused
 from adamas.rounding import LOW, stream_key
 from adamas.rules import Rule
 from adamas.slots import make_state, rounding_of, stored_slots
+from adamas.sparse.gradients import check_sparse
+from adamas.sparse.lag import Lag
+from adamas.sparse.select import Lags, rows_launch
 
 _States = dict[torch.Tensor, dict[str, Any]]
 
 
-def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _States, who: str) -> Plan:
+def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _States, lags: Lags) -> Plan:
     """Plan steps for all parameters that have a gradient.
 
     Args:
         groups: the optimizer's parameter groups.
         rules: the rule of each group.
         states: the optimizer's state; what is missing in it is made.
-        who: the optimizer's name, for errors.
+        lags: how far parameters with sparse gradients are behind.
 
     Raises:
         RuntimeError: if a gradient does not fit its parameter, before anything is changed.
@@ -33,26 +37,47 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
     """
     _check_state_formats(groups, rules)
     absent, todo = [], []
+    grads: list[torch.Tensor] = []
     for number, group in enumerate(groups):
         for place, p in enumerate(group["params"]):
             if p.grad is None:
                 absent.append(p)
                 continue
             name = parameter_name(groups, number, place)
-            check_gradient(name, p, p.grad, who)
-            todo.append((number, place, p, name))
-    items = []
+            check_gradient(name, p, p.grad)
+            todo.append((number, place, p, name, p.grad))
+    items: list[Item] = []
+    sparse: list[tuple[Item, int]] = []
     before = state_keys(states)
     try:
-        for number, place, p, name in todo:
+        for number, place, p, name, grad in todo:
             key = stream_name(groups, number, place)
-            items.append(make_item(p, name, number, groups[number], rules[number], states, key))
-        grads = [item.owner.grad for item in items]
+            item = make_item(p, name, number, groups[number], rules[number], states, key)
+            if grad.layout == torch.strided:
+                items.append(item)
+                grads.append(grad)
+            else:
+                sparse.append((item, grad.sparse_dim()))
         engines = [choose(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
+        launches = [rows_launch(i, dims, groups[i.group], lags) for i, dims in sparse]
     except Exception:
         take_back(states, before)
         raise
-    return Plan(groups, rules, batches(items, grads, engines), absent, states)
+    _keep_lags(lags, [*items, *(item for item, _ in sparse)], {x.item.owner: x.lag for x in launches})
+    rows = [(Batch(launch, launch.items), launch) for launch in launches]
+    return Plan(groups, rules, batches(items, grads, engines), absent, states, rows)
+
+
+def _keep_lags(lags: Lags, items: list[Item], now: dict[torch.Tensor, Lag | None]) -> None:
+    """Catch up parameters that will no longer lag, and remember those that will."""
+    for item in items:
+        old, new = lags.get(item.owner), now.get(item.owner)
+        if old is not new and old is not None:
+            del lags[item.owner]
+            if old.belongs_to(item, len(old.last)):  # else its state was replaced, and with it what it had to catch up
+                old.flush()
+        if new is not None:
+            lags[item.owner] = new
 
 
 def _check_state_formats(groups: list[dict[str, Any]], rules: list[type[Rule]]) -> None:
@@ -143,14 +168,8 @@ def check_parameter(name: str, p: torch.Tensor) -> None:
         raise TypeError(f"{name} is {p.dtype}: supported are float32, float64, bfloat16, float16 and their complex kin")
 
 
-def check_gradient(name: str, p: torch.Tensor, grad: torch.Tensor, who: str) -> None:
+def check_gradient(name: str, p: torch.Tensor, grad: torch.Tensor) -> None:
     """Raise RuntimeError for a gradient that does not fit its parameter."""
-    if grad.layout != torch.strided:
-        instead = ", please consider SparseAdam instead" if who == "Adam" else ""
-        raise RuntimeError(
-            f"{who} does not support sparse gradients{instead}: {name} has a gradient of layout {grad.layout}; "
-            f"use sparse=False in its nn.Embedding, or p.grad = p.grad.to_dense() before the step"
-        )
     for what, given, wanted in (
         ("dtype", grad.dtype, p.dtype),
         ("device", grad.device, p.device),
@@ -161,6 +180,8 @@ def check_gradient(name: str, p: torch.Tensor, grad: torch.Tensor, who: str) -> 
                 f"the gradient of {name} has {what} {given}, the parameter has {wanted}: convert the gradient, "
                 f"or set it to None and run backward again"
             )
+    if grad.layout != torch.strided:
+        check_sparse(name, p, grad)
 
 
 def stream_name(groups: list[dict[str, Any]], number: int, place: int) -> str:

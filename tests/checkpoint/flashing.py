@@ -14,11 +14,12 @@ import torch
 
 from ..contract.training import gradients, weights
 
-optimizers: Any = import_module("flashoptim.optimizers")  # by name: where it isn't installed, types are checked, too
 SHAPES = ((96, 50), (17, 3), (30,))  # blocks of 32 that cross rows, and short last ones
 
 
-def _pretend_a_gpu() -> None:
+def _with_a_gpu() -> Any:
+    """Return FlashOptim's module; by name, so that this file can be read where it isn't installed."""
+    optimizers: Any = import_module("flashoptim.optimizers")
     optimizers._get_sm_count = lambda device=None: 2
     torch.cuda.is_available = lambda: True
     for kernel in (optimizers._triton_quantize_kernel, optimizers._triton_dequantize_kernel):
@@ -29,11 +30,12 @@ def _pretend_a_gpu() -> None:
         self._data, (self._quantized, self._scales) = None, optimizers.quantize(data, **form)
 
     optimizers._MaybeQuantizedTensor.set_data = set_data
+    return optimizers
 
 
 def main(dtype: str, path: str) -> None:
     """Write the state dict, and the moments as FlashOptim itself reads them."""
-    _pretend_a_gpu()
+    optimizers = _with_a_gpu()
     params = [torch.nn.Parameter(p.detach().to(getattr(torch, dtype))) for p in weights(SHAPES)]
     hyper = {"lr": 0.125, "betas": (0.5, 0.75), "weight_decay": 0.5}
     optimizer = optimizers.FlashAdamW(params, **hyper, master_weight_bits=None, fused=False)

@@ -23,6 +23,7 @@ OURS = {
     "clip_update": None,
 }
 VARIANTS = {"eps_mode": "add", "cautious": False, "nesterov": False}  # of Adam and AdamW
+SPARSE = {"sparse": "exact", "row_steps": False}  # of Adam and AdamW: all others are lazy
 LION = {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.0}
 
 
@@ -46,8 +47,8 @@ def test_positional_parameters_are_torchs(name: str):
 
 @every_torch_name
 def test_keywords_are_torchs_and_ours(name: str):
-    variants = VARIANTS if name in ("Adam", "AdamW") else {}
-    assert by_keyword(getattr(adamas, name)) == {**by_keyword(getattr(torch.optim, name)), **OURS, **variants}
+    more = {**OURS, **({**VARIANTS, **SPARSE} if name in ("Adam", "AdamW") else {})}
+    assert by_keyword(getattr(adamas, name)) == {**by_keyword(getattr(torch.optim, name)), **more}
 
 
 def test_lion_has_the_papers_parameters():

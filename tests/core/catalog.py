@@ -43,6 +43,7 @@ CASES = (
     Case("Atan2Adam", "AdamW", {"eps_mode": "atan2"}),
     Case("NesterovAdam", "AdamW", {"nesterov": True}),
     Case("CautiousAdam", "AdamW", {"cautious": True, "weight_decay": 0.0}),
+    Case("SparseAdam", "SparseAdam", {"betas": (0.8, 0.95), "eps": 1e-3}),
 )
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)

@@ -40,7 +40,7 @@ def look(case: Case, weights: list[torch.Tensor], grads: list[torch.Tensor], **m
 def stepped(optimizer: adamas.Optimizer) -> list[Reading]:
     """Take one step that is looked at."""
     rules = [optimizer.rule(group) for group in optimizer.param_groups]
-    plan: Plan = make_plan(optimizer.param_groups, rules, optimizer.state, "the test")
+    plan: Plan = make_plan(optimizer.param_groups, rules, optimizer.state, {})
     grads = plan.grads(optimizer.param_groups, rules, optimizer.state)
     assert grads is not None
     plan.look = True
@@ -121,9 +121,10 @@ def test_they_are_what_float64_says(case: Case, engine: str) -> None:
         (reading,) = stepped(optimizer)
         y, new = p.detach().double(), slots_of(optimizer, p)
         g = p.grad.double() * (-1 if group["maximize"] else 1)
-        keep = 1 - group["lr"] * group["weight_decay"] if group.get("decoupled_weight_decay") else 1.0
-        g = g if keep != 1 or case.rule == "Lion" else g + group["weight_decay"] * x
-        keep = 1 - group["lr"] * group["weight_decay"] if case.rule == "Lion" else keep
+        decay = group.get("weight_decay", 0.0)
+        keep = 1 - group["lr"] * decay if group.get("decoupled_weight_decay") else 1.0
+        g = g if keep != 1 or case.rule == "Lion" else g + decay * x
+        keep = 1 - group["lr"] * decay if case.rule == "Lion" else keep
         u = keep * x - y
         s, lr = reading.sums, reading.h.lr
         assert s.gradient == close(g * g)

@@ -69,6 +69,32 @@ typedef struct {
   const double* step;
 } AdamasLaunch;
 
+// How far the rows of a tensor are behind: numbers of the host, see sparse/table.py. Arrays begin at the step `start`.
+#define ADAMAS_SUMS 5
+typedef struct {
+  int64_t start, now;  // the first step of the arrays, and the one to catch up to
+  int64_t reach;       // after how many steps a row without gradients no longer moves
+  int32_t constant;    // whether the denominator stays as it is meanwhile (AMSGrad): slot 2 holds its square
+  int32_t* last;       // the step each row is at
+  const double* sums;  // P_0 .. P_4 of every step
+  const double *kept, *rate, *unbias;
+  const double *power1, *power2, *half2;  // by the number of steps that were missed
+  double eps, tolerance;
+} AdamasLag;
+
+// Some rows of the one tensor of a launch, with a gradient of these rows alone.
+typedef struct {
+  const AdamasLaunch* launch;  // its operand 1 is not looked at; a layout says nothing but that the index is not flat
+  int64_t length;              // elements of a row
+  int64_t count;
+  const int64_t* row;      // their numbers, different ones; NULL: 0, 1, ... (adamas_catch_up only)
+  const int64_t* source;   // which row of values each takes; NULL: 0, 1, ...
+  const void* values;
+  int32_t dtype;           // of values
+  const int32_t* scalars;  // which row of scalars each takes; NULL: that of the launch
+  const AdamasLag* lag;    // NULL: rows are stepped as they are
+} AdamasRows;
+
 // Elements per unit of work: what one thread takes at a time. The result does not depend on it.
 #define ADAMAS_BLOCK 4096
 
@@ -98,6 +124,18 @@ ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const 
 // step: whether to take the step, too: what a block reads is then still in cache. partial: room for 13 numbers a block.
 ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial,
                                     double* out);
+// Sort the rows of a sparse gradient. Writes the different ones to row, the places of their entries in index to order, and
+// where each row's places begin to first (one number more), the last only if rows are there twice or out of order.
+// Room for count + 1 numbers in each. Returns how many rows there are, or -1 - the place of an index out of range.
+ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* row, int64_t* order,
+                                   int64_t* first);
+// For each of these rows, add up its entries in their order, in float32 or float64, starting from zero.
+ADAMAS_EXPORT void adamas_merge(int64_t distinct, const int64_t* first, const int64_t* order, const void* values,
+                                int32_t dtype, int32_t compute, int64_t width, int32_t threads, void* out);
+// Step some rows, catching them up first if they lag. Returns 0, or -1 if a number is out of range.
+ADAMAS_EXPORT int adamas_step_rows(const AdamasRows* rows);
+// Catch up some rows; returns how many were behind, or -1.
+ADAMAS_EXPORT int64_t adamas_catch_up(const AdamasRows* rows);
 
 // Add 1 to n float32 counters and write their new values to out.
 ADAMAS_EXPORT void adamas_count(int64_t n, float* const* counter, double* out);

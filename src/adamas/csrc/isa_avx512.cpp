@@ -12,8 +12,9 @@
 namespace adamas_avx512 {
 #include "engine.h"
 #include "norms.h"
+#include "sparse.h"
 #include "stats.h"
 
 extern const AdamasKernels kernels;
-const AdamasKernels kernels = {find, squares, ratios_of, find_look};
+const AdamasKernels kernels = {find, squares, ratios_of, find_look, find_rows, catch_up};
 }  // namespace adamas_avx512

@@ -6,6 +6,7 @@
 
 struct AdamasKernels {
   using Share = void (*)(const AdamasLaunch&, int64_t block, int64_t end);
+  using RowsShare = void (*)(const AdamasRows&, int64_t begin, int64_t end);
 
   using Look = void (*)(const AdamasLaunch&, const double* limits, int64_t tensor, int64_t start, int64_t end, double* out);
 
@@ -13,6 +14,8 @@ struct AdamasKernels {
   double (*squares)(const void* from, int32_t dtype, int64_t start, int64_t n);
   double (*ratios_of)(const AdamasLaunch&, const double* moments, int slot, int64_t tensor, int64_t start, int64_t end);
   Look (*find_look)(int32_t rule, int32_t compute);
+  RowsShare (*find_rows)(int32_t rule, int32_t compute);
+  int64_t (*catch_up)(const AdamasRows&, int64_t begin, int64_t end);
 };
 
 #endif

@@ -104,6 +104,30 @@ bool sound(const AdamasLaunch& launch) {
   return launch.tensors >= 0 && launch.scalars_per_row >= 3;
 }
 
+bool sound(const AdamasRows& rows) {
+  return rows.launch && sound(*rows.launch) && rows.launch->tensors == 1 && rows.length >= 0 && rows.count >= 0;
+}
+
+// Share rows out to threads; returns the sum of what each of them returns.
+template <class F>
+int64_t share_rows(const AdamasRows& rows, F share) {
+  int64_t sum = 0;
+#if defined(_OPENMP)
+  if (rows.launch->threads > 1 && rows.count * rows.length >= kBlocksWorthThreads * ADAMAS_BLOCK) {
+#pragma omp parallel num_threads(rows.launch->threads) reduction(+ : sum)
+    {
+      const FlushDenormals flush;
+      const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
+      sum += share(rows.count * me / team, rows.count * (me + 1) / team);
+    }
+    return sum;
+  }
+#endif
+  const FlushDenormals flush;
+  sum = share(0, rows.count);
+  return sum;
+}
+
 // Share the blocks of all tensors out to threads: each(at, tensor, start, end) is called for every one of them.
 template <class F>
 void share_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int threads, F each) {
@@ -167,6 +191,22 @@ int adamas_step(const AdamasLaunch* launch) {
   const FlushDenormals flush;
   share(*launch, 0, blocks);
   return 0;
+}
+
+int adamas_step_rows(const AdamasRows* rows) {
+  if (!sound(*rows)) return -1;
+  const AdamasKernels::RowsShare share = chosen->kernels->find_rows(rows->launch->rule, rows->launch->compute);
+  if (!share || (rows->count && !rows->row)) return -1;
+  share_rows(*rows, [&](int64_t begin, int64_t end) {
+    share(*rows, begin, end);
+    return int64_t(0);
+  });
+  return 0;
+}
+
+int64_t adamas_catch_up(const AdamasRows* rows) {
+  if (!sound(*rows) || !rows->lag) return -1;
+  return share_rows(*rows, [&](int64_t begin, int64_t end) { return chosen->kernels->catch_up(*rows, begin, end); });
 }
 
 int adamas_squares(int32_t dtype, int32_t threads, int64_t tensors, const int64_t* numel, const int64_t* first_block,

@@ -525,4 +525,32 @@ struct CautiousAdam {
   }
 };
 
-#define ADAMAS_RULES SGD, Momentum, Nesterov, Adagrad, RMSprop, RMSpropMomentum, RMSpropCentered, RMSpropCenteredMomentum, Adam, AMSGrad, NAdam, RAdam, Adamax, Lion, InsideAdam, Atan2Adam, NesterovAdam, CautiousAdam
+// Adam as in ``torch.optim.SparseAdam``: u = lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + eps).
+struct SparseAdam {
+  static constexpr int kSlots = 2;
+  static constexpr int kScalars = 6;
+  static constexpr int kFirst = 0, kSecond = 1;
+  static constexpr bool kSigned[] = {true, false};
+  template <class T>
+  struct Scalars {
+    T take1, beta2, take2, eps, step, unbias;
+  };
+  template <class T>
+  static inline T update(const T x, const T g, const Scalars<T>& c, T& exp_avg, T& exp_avg_sq) {
+    const T t0 = lerp<T>(exp_avg, g, c.take1);
+    const T t1 = c.beta2 * exp_avg_sq;
+    const T t2 = g * g;
+    const T t3 = c.take2 * t2;
+    const T t4 = t1 + t3;
+    const T t5 = c.step * t0;
+    const T t6 = sqrt<T>(t4);
+    const T t7 = t6 * c.unbias;
+    const T t8 = t7 + c.eps;
+    const T t9 = t5 / t8;
+    exp_avg = t0;
+    exp_avg_sq = t4;
+    return x - t9;
+  }
+};
+
+#define ADAMAS_RULES SGD, Momentum, Nesterov, Adagrad, RMSprop, RMSpropMomentum, RMSpropCentered, RMSpropCenteredMomentum, Adam, AMSGrad, NAdam, RAdam, Adamax, Lion, InsideAdam, Atan2Adam, NesterovAdam, CautiousAdam, SparseAdam

@@ -20,7 +20,7 @@ from adamas.formats.blocks import rows_of
 from adamas.rules import COMPILED, Rule
 
 NO_LIBRARY = "the compiled library is not available"
-_REFUSED = "the compiled library refused the launch: it and the package are of different versions"
+REFUSED = "the compiled library refused the launch: it and the package are of different versions"
 
 # Codes of slots by (dtype, whether the slot has signs), and of the bits below a weight.
 _CODES = {(torch.int8, True): 4, (torch.uint8, False): 5, (torch.int32, True): 6, (torch.int32, False): 7}
@@ -73,6 +73,9 @@ class CpuLaunch:
     Args:
         items: parameters of one rule, one set of dtypes and one rounding.
         grads: their gradients now; later ones must have the same strides.
+
+    Attributes:
+        struct: the launch as the library has it.
     """
 
     def __init__(self, items: Sequence[Item], grads: Sequence[torch.Tensor]) -> None:
@@ -121,7 +124,7 @@ class CpuLaunch:
             struct.operand[library.LOW] = self._addresses([item.low for item in items if item.low is not None])
         if blockwise:
             struct.row_length = self._pin(array("q", [max(1, rows_of(item.param.shape)[1]) for item in items]))
-        self._struct = struct
+        self.struct = struct
 
     def _addresses(self, tensors: Sequence[torch.Tensor]) -> int:
         return self._pin(array("Q", map(torch.Tensor.data_ptr, tensors)))
@@ -138,25 +141,25 @@ class CpuLaunch:
         steps: array,
     ) -> None:
         """Take one step for every item, in one call."""
-        kept = self._aim(grads, rows, row_of, steps)
+        kept = self.aim(grads, rows, row_of, steps)
         # What autograd saved of these tensors is stale now: the same notice as torch's in-place operations give.
         # Given before the call, while the tensor objects are still in the cache that the call will fill with numbers,
         # and for the weights only: a thousand tensors cost a tenth of a millisecond, with moments four times that.
         increment_version(self._written)
-        if self._call(self._struct) != 0:
-            raise RuntimeError(_REFUSED)
+        if self._call(self.struct) != 0:
+            raise RuntimeError(REFUSED)
         del kept
 
     def ratios(
         self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array
     ) -> array:
         """Return the sum of g^2 / max(v, floor) of every item, in one call."""
-        kept = self._aim(grads, rows, row_of, steps)
+        kept = self.aim(grads, rows, row_of, steps)
         partial = array("d", bytes(8 * self._blocks))
         sums = array("d", bytes(8 * len(self.items)))
         addresses = (each.buffer_info()[0] for each in (moments, partial, sums))
-        if self._sum_ratios(self._struct, slot, *addresses) != 0:
-            raise RuntimeError(_REFUSED)
+        if self._sum_ratios(self.struct, slot, *addresses) != 0:
+            raise RuntimeError(REFUSED)
         del kept
         return sums
 
@@ -164,20 +167,20 @@ class CpuLaunch:
         self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
     ) -> Sequence[float]:
         """Return the numbers of every item, in one call; and take the step, if that is asked for."""
-        kept = self._aim(grads, rows, row_of, steps)
+        kept = self.aim(grads, rows, row_of, steps)
         partial = array("d", bytes(8 * library.STATISTICS * self._blocks))
         numbers = array("d", bytes(8 * library.STATISTICS * len(self.items)))
         limits, *addresses = (each.buffer_info()[0] for each in (look.limits, partial, numbers))
         if run:
             increment_version(self._written)
-        if self._look(self._struct, limits, int(run), *addresses) != 0:
-            raise RuntimeError(_REFUSED)
+        if self._look(self.struct, limits, int(run), *addresses) != 0:
+            raise RuntimeError(REFUSED)
         del kept
         return numbers
 
-    def _aim(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> object:
+    def aim(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> object:
         """Point the launch at what is new in this step; what is returned must outlive the call."""
-        struct = self._struct
+        struct = self.struct
         if self._lazy:
             grads = [as_real(grad) for grad in grads]
         pointers = array("Q", map(torch.Tensor.data_ptr, grads))

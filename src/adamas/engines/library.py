@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 import warnings
-from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 from pathlib import Path
 
 import torch
@@ -59,6 +59,43 @@ class LaunchStruct(Structure):
     )
 
 
+class LagStruct(Structure):
+    """``AdamasLag``: how far the rows of a tensor are behind."""
+
+    _fields_ = (
+        ("start", c_int64),
+        ("now", c_int64),
+        ("reach", c_int64),
+        ("constant", c_int32),
+        ("last", c_void_p),
+        ("sums", c_void_p),
+        ("kept", c_void_p),
+        ("rate", c_void_p),
+        ("unbias", c_void_p),
+        ("power1", c_void_p),
+        ("power2", c_void_p),
+        ("half2", c_void_p),
+        ("eps", c_double),
+        ("tolerance", c_double),
+    )
+
+
+class RowsStruct(Structure):
+    """``AdamasRows``: some rows of the one tensor of a launch."""
+
+    _fields_ = (
+        ("launch", POINTER(LaunchStruct)),
+        ("length", c_int64),
+        ("count", c_int64),
+        ("row", c_void_p),
+        ("source", c_void_p),
+        ("values", c_void_p),
+        ("dtype", c_int32),
+        ("scalars", c_void_p),
+        ("lag", POINTER(LagStruct)),
+    )
+
+
 @functools.cache
 def load() -> ctypes.CDLL | None:
     """Return the library, or None after one warning that says why the reference engine is used instead."""
@@ -97,6 +134,11 @@ def _declare(library: ctypes.CDLL) -> None:
     statistics = library.adamas_statistics
     statistics.argtypes = [POINTER(LaunchStruct), c_void_p, c_int32, c_void_p, c_void_p]
     squares.restype = ratios.restype = statistics.restype = c_int
+    library.adamas_touch.argtypes, library.adamas_touch.restype = [c_int64, c_void_p, c_int64, *[c_void_p] * 3], c_int64
+    library.adamas_merge.argtypes = [c_int64, *[c_void_p] * 3, c_int32, c_int32, c_int64, c_int32, c_void_p]
+    library.adamas_merge.restype = None
+    library.adamas_step_rows.argtypes, library.adamas_step_rows.restype = [POINTER(RowsStruct)], c_int
+    library.adamas_catch_up.argtypes, library.adamas_catch_up.restype = [POINTER(RowsStruct)], c_int64
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):
         function.argtypes, function.restype = [c_int64, c_void_p, c_void_p], None
     library.adamas_abi.argtypes, library.adamas_abi.restype = [], c_int

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter, is_, itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -26,9 +26,17 @@ _Groups = list[dict[str, Any]]
 _States = dict[_Tensor, dict[str, Any]]
 
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
-structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable")
+structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable", "sparse", "row_steps")
 
 _grad = attrgetter("grad")
+
+
+class Toucher(Protocol):
+    """Finds the rows that a sparse gradient touches."""
+
+    def touch(self, group: dict[str, Any]) -> Any | None:
+        """Return what a batch takes for a gradient, or None if the gradient is of another kind than planned."""
+        ...
 
 
 class Plan:
@@ -40,10 +48,12 @@ class Plan:
         batches: items that share an engine and a program; together all that have a gradient.
         absent: the parameters without a gradient.
         states: the optimizer's state.
+        sparse: batches of one parameter with a sparse gradient each, and what finds the rows that it touches.
 
     Attributes:
+        dense: how many of the gradients are dense; they come first.
         items: the parameters, in the order in which `grads` returns their gradients.
-        look: whether the next step is to take statistics.
+        look: whether the next step is to take statistics, of dense gradients.
     """
 
     def __init__(
@@ -53,27 +63,25 @@ class Plan:
         batches: Sequence[Batch],
         absent: Sequence[_Tensor],
         states: _States,
+        sparse: Sequence[tuple[Batch, Toucher]] = (),
     ) -> None:
-        self._groups, self._rules, self._batches, self._absent, self._states = (
-            groups,
-            rules,
-            batches,
-            absent,
-            states,
-        )
+        self._groups, self._rules, self._absent, self._states = groups, rules, absent, states
+        self._batches = [*batches, *(batch for batch, _ in sparse)]
         self.look = False
         self._structure = list(map(structure, groups))
-        self.items: list[Item] = list(chain.from_iterable(batch.items for batch in batches))
+        self.items: list[Item] = list(chain.from_iterable(batch.items for batch in self._batches))
+        self.dense = len(self.items) - len(sparse)
+        self._touchers = [(toucher, groups[batch.items[0].group]) for batch, toucher in sparse]
         self._owners = [item.owner for item in self.items]
-        self._looks = Looks([*self._owners, *map(_grad, self._owners)])
+        self._looks = Looks([*self._owners, *map(_grad, self._owners[: self.dense])])
         self._addresses = list(map(_Tensor.data_ptr, self._owners))
         self._members = list(_members(groups))
         self._own_states = list(states.values())
         self._tensors = list(_tensors(self._own_states))
         self._changes = State.changes
 
-    def grads(self, groups: _Groups, rules: list[type[Rule]], states: _States) -> list[_Tensor] | None:
-        """Return the gradients in the plan's order, or None if the plan no longer fits.
+    def grads(self, groups: _Groups, rules: list[type[Rule]], states: _States) -> list[Any] | None:
+        """Return the gradients in the plan's order, or None if the plan no longer fits; of sparse ones what they touch.
 
         Args:
             groups: the parameter groups now.
@@ -82,14 +90,21 @@ class Plan:
         """
         if groups is not self._groups or states is not self._states or rules != self._rules:
             return None
-        grads: list[Any] = list(map(_grad, self._owners))
+        grads: list[Any] = list(map(_grad, self._owners[: self.dense] if self._touchers else self._owners))
         if not self._looks.same([*self._owners, *grads]) or any(p.grad is not None for p in self._absent):
             return None
         # p.data = ... can change the address alone.
         same = list(map(_Tensor.data_ptr, self._owners)) == self._addresses
-        return grads if same and self._state_is_same() and self._groups_are_same() else None
+        if not (same and self._state_is_same() and self._groups_are_same()):
+            return None
+        for toucher, group in self._touchers:
+            touched = toucher.touch(group)
+            if touched is None:
+                return None
+            grads.append(touched)
+        return grads
 
-    def run(self, grads: Sequence[_Tensor], inverse_scale: float) -> None:
+    def run(self, grads: Sequence[Any], inverse_scale: float) -> None:
         """Take one step with the gradients that `grads` returned.
 
         Args:
@@ -99,7 +114,7 @@ class Plan:
         start = 0
         for batch in self._batches:
             end = start + len(batch.items)
-            batch.run(grads[start:end], self._groups, inverse_scale, look=self.look)
+            batch.run(grads[start:end], self._groups, inverse_scale, look=self.look and start < self.dense)
             start = end
 
     def readings(self) -> list[Reading]:

@@ -83,8 +83,24 @@ def _seen(around: Around, x: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
     return g + around.l2 * x if around.l2 != 0.0 else g
 
 
-def step_item(item: Item, grad: torch.Tensor, around: Around, scalars: SimpleNamespace, step: int) -> None:
-    """Step one parameter: read its slots, apply decay and the rule, round, write."""
+def step_item(
+    item: Item,
+    grad: torch.Tensor,
+    around: Around,
+    scalars: SimpleNamespace,
+    step: int,
+    index: torch.Tensor | None = None,
+) -> None:
+    """Step one parameter: read its slots, apply decay and the rule, round, write.
+
+    Args:
+        item: the parameter, or some rows of one.
+        grad: its gradient.
+        around: what is done around the rule.
+        scalars: the rule's.
+        step: the key of random numbers.
+        index: the elements' row-major index, if it is not 0, 1, ...
+    """
     compute = item.compute
     x = item.rounding.read(item.param, item.low, compute)
     g = _seen(around, x, grad.to(compute))
@@ -98,6 +114,6 @@ def step_item(item: Item, grad: torch.Tensor, around: Around, scalars: SimpleNam
         y = y - u
     if not torch.is_grad_enabled():
         y = torch.where(y == x, x, y)  # a step of nothing keeps every bit, of -0 too
-    item.rounding.write(item.param, y, Dice(item.stream, step, 0), item.low)
+    item.rounding.write(item.param, y, Dice(item.stream, step, 0, index), item.low)
     for place, (form, slot, value) in enumerate(zip(formats, item.slots, new, strict=True)):
-        form.write(slot, value, item.rounding.moments, Dice(item.stream, step, 2 + place))
+        form.write(slot, value, item.rounding.moments, Dice(item.stream, step, 2 + place, index))

@@ -12,7 +12,7 @@ from adamas.engines.norms import total_norm
 from adamas.planning import parameter_name
 from adamas.release.allocator import give_back
 from adamas.release.member import Member
-from adamas.release.refusals import SCALER, inside_ddp, refuse_model, refuse_settings
+from adamas.release.refusals import SCALER, SPARSE, inside_ddp, refuse_model, refuse_settings
 from adamas.reports import StepReport
 from adamas.rules.rule import Part
 
@@ -112,6 +112,8 @@ class Release:
         p.grad = None
 
     def _refuse_gradient(self, member: Member, grad: torch.Tensor) -> None:
+        if grad.layout != torch.strided:
+            raise RuntimeError(f"{member.name} has {SPARSE}")
         if grad.requires_grad:
             raise RuntimeError(
                 f"backward(create_graph=True) and gradient release do not go together: the gradient of {member.name} "

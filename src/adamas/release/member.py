@@ -83,7 +83,7 @@ class Member:
         return len(now) == len(before) and now[:3] == before[:3] and all(map(is_, now[3:], before[3:]))
 
     def _make(self, optimizer: Any, group: dict[str, Any], rule: type[Rule], grad: torch.Tensor) -> Batch:
-        check_gradient(self.name, self.p, grad, type(optimizer).__name__)
+        check_gradient(self.name, self.p, grad)
         key = stream_name(optimizer.param_groups, self.number, self.place)
         item = make_item(self.p, self.name, self.number, group, rule, optimizer.state, key)
         batch = self._batch = batches([item], [grad], [choose(item, grad, group["engine"])])[0]

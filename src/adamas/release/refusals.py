@@ -15,6 +15,11 @@ SCALER = (
     "checkpoint, and train without torch.amp.GradScaler (bfloat16 needs none) or without release()"
 )
 
+SPARSE = (
+    "a sparse gradient, which gradient release does not step: it is small, and would save nothing. Use sparse=False in "
+    "its nn.Embedding, or train without release()"
+)
+
 
 def refuse_settings(optimizer: Any, stale_clip_norm: bool, fold: bool) -> None:
     """Raise ValueError for guards and options of the optimizer that need all gradients at once."""

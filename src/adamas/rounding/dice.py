@@ -30,11 +30,13 @@ class Dice(NamedTuple):
         stream: `stream_key` of the tensor.
         step: the step being taken.
         operand: 0 for the weight, 2, 3, ... for its slots.
+        index: the row-major index of the elements in their tensor, where they are some of it; None: 0, 1, ...
     """
 
     stream: int
     step: int
     operand: int
+    index: torch.Tensor | None = None
 
     def key(self) -> tuple[int, int]:
         """Return the two 32-bit halves of the key (splitmix64)."""
@@ -51,7 +53,9 @@ class Dice(NamedTuple):
             >>> Dice(stream=1, step=1, operand=0).roll(torch.zeros(4)).tolist()
             [..., ..., ..., ...]
         """
-        index = torch.arange(like.numel(), device=like.device, dtype=torch.int64).view(like.shape)
+        index = self.index
+        if index is None:
+            index = torch.arange(like.numel(), device=like.device, dtype=torch.int64).view(like.shape)
         low = index & _MASK32
         pair = (low >> 5 << 4) | (low & 15)
         x = self.hash(pair + (index >> 32) * 0x9E3779B9)

@@ -1,7 +1,7 @@
 """Update rules: one small file each, from the paper, and the language they are written in."""
 
 from adamas.rules.adagrad import Adagrad
-from adamas.rules.adam import Adam, AMSGrad
+from adamas.rules.adam import Adam, AMSGrad, SparseAdam
 from adamas.rules.adam_variants import (
     EPS_MODES,
     Atan2Adam,
@@ -39,6 +39,7 @@ COMPILED: tuple[type[Rule], ...] = (
     Atan2Adam,
     NesterovAdam,
     CautiousAdam,
+    SparseAdam,
 )
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "RMSpropMomentum",
     "Rule",
     "Slot",
+    "SparseAdam",
     "absolute",
     "adam_variant",
     "lerp",

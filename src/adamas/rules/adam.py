@@ -75,3 +75,15 @@ class AMSGrad(Adam):
         v = c.beta2 * v + c.take2 * (g * g)
         x = maximum(x, v)
         return c.step * m / (sqrt(x) * c.unbias + c.eps), m, v, x
+
+
+class SparseAdam(Adam):
+    """Adam as in ``torch.optim.SparseAdam``: u = lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + eps).
+
+    It is the last form of the step in section 2 of Kingma & Ba 2015: eps is added before the bias correction of v.
+    """
+
+    @staticmethod
+    def scalars(h, t):
+        corrected = Adam.scalars(h, t)
+        return {**corrected, "step": corrected["step"] * host_sqrt(1 - h.beta2**t), "unbias": 1.0}

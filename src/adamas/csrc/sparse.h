@@ -1,0 +1,250 @@
+// Sparse gradients: the touched rows of one tensor are caught up with the dense optimizer, if they lag, and stepped.
+// Included once per instruction set, inside that instruction set's own namespace: see engine.h.
+// sparse/catch_up.py has the same arithmetic on tensors, and must be matched to the bit.
+
+// How many rows ahead to ask for memory: rows are at random places, where the hardware's prefetchers see no pattern.
+constexpr int64_t kRowsAhead = 6;
+
+static inline void ask_bytes(const char* from, int64_t n) {
+  for (const char* to = from + n; from < to; from += 64) __builtin_prefetch(from, 0, 3);
+}
+
+// The sums of one birth, as csrc/adamas.h has them.
+constexpr int kTerms = ADAMAS_SUMS - 1;
+
+// ---- catching up ---------------------------------------------------------------------------------------------------
+
+// What a row has missed: see sparse/table.py and sparse/catch_up.py.
+template <class T>
+struct Missed {
+  T keep, power1, power2, limit, p[kTerms];
+};
+
+template <class T>
+static inline Missed<T> missed(const AdamasLag& lag, int64_t birth) {
+  const int64_t now = lag.now - lag.start, reached = birth + lag.reach;
+  const double ratio = lag.kept[now] / lag.kept[reached < now ? reached : now];
+  const double* sums = lag.sums + birth * ADAMAS_SUMS;
+  const double least = lag.tolerance * sums[0];
+  Missed<T> what = {T(lag.kept[now] / lag.kept[birth]), T(lag.power1[now - birth]), T(lag.power2[now - birth]), T(0), {}};
+  if (sums[0] != 0.0) what.limit = T((lag.eps * lag.eps) * root(sums[kTerms] / least));
+  for (int n = 0; n < kTerms; ++n) what.p[n] = T(sums[n] * ratio);
+  return what;
+}
+
+// Whether an element is too near eps for the series.
+template <class T>
+static inline bool is_far(T m, T square, T limit) {
+  return (!(square >= limit) & ((square != T(0)) | (m != T(0)))) | ((square == T(0)) & (m != T(0)));
+}
+
+template <class T>
+static bool any_far(int64_t n, const T* m, const T* square, T limit) {
+  int32_t far = 0;
+#pragma omp simd reduction(| : far)
+  for (int64_t i = 0; i < n; ++i) far |= int32_t(is_far(m[i], square[i], limit));
+  return far != 0;
+}
+
+// The movements of n elements step by step, the smallest first.
+template <class T>
+static void add_steps(const AdamasLag& lag, int64_t birth, int64_t n, const T* m, const T* square, T* sum) {
+  const int64_t now = lag.now - lag.start, most = now - birth < lag.reach ? now - birth : lag.reach;
+  const T eps = T(lag.eps);
+  alignas(64) T r[kChunk];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    r[i] = root(square[i]);
+    sum[i] = T(0);
+  }
+  for (int64_t j = most; j > 0; --j) {
+    const T a = T(lag.rate[birth + j] * lag.power1[j] * (lag.kept[now] / lag.kept[birth + j]));
+    const T b = T(lag.unbias[birth + j] * lag.half2[j]);
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) sum[i] += (a * m[i]) / (r[i] * b + eps);
+  }
+}
+
+// Move n elements by the series, or, where they are far, by these sums. kTop: squares are not those of v.
+template <bool kFar, bool kTop, class T>
+static void move(const Missed<T> what, const T eps, int64_t n, T* x, T* m, T* v, const T* top, const T* sum) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const T square = kTop ? top[i] : v[i];
+    const T r = root(square);
+    const bool live = r > T(0);
+    const T inverse = T(1) / (live ? r : T(1));
+    const T u = live ? m[i] * inverse : T(0), e = live ? eps * inverse : T(0);
+    T total = what.p[2] - e * what.p[3];
+    total = what.p[1] - e * total;
+    total = what.p[0] - e * total;
+    T moved = u * total;
+    if constexpr (kFar) moved = is_far(m[i], square, what.limit) ? sum[i] : moved;
+    const T y = what.keep * x[i] - moved;
+    x[i] = y == x[i] ? x[i] : y;
+    m[i] = what.power1 * m[i];
+    v[i] = what.power2 * v[i];
+  }
+}
+
+// A parameter whose rows lag.
+template <class T>
+struct Lagging {
+  const AdamasLag* lag;
+  Weight weight;
+  Place m, v, square;  // square: what the denominator is the root of
+  int64_t length;
+  Randomness random;
+
+  explicit Lagging(const AdamasRows& r) : lag(r.lag), weight(weight_of(*r.launch, 0)), length(r.length) {
+    if (!lag) return;
+    m = place_of(*r.launch, 0, 2);
+    v = place_of(*r.launch, 0, 3);
+    square = place_of(*r.launch, 0, lag->constant ? 4 : 3);
+    random.stochastic = r.launch->rounding != ADAMAS_NEAREST;
+    random.stream = r.launch->stream[0];
+    random.step = uint64_t(lag->now);
+    random.layout = r.launch->layout[0];
+  }
+
+  // Returns whether the row was behind.
+  bool catch_up(int64_t row) {
+    const int64_t birth = lag->last[row] - lag->start;
+    if (birth >= lag->now - lag->start) return false;
+    const Missed<T> what = missed<T>(*lag, birth);
+    for (int64_t at = 0, n; at < length; at += n) {
+      n = length - at < kChunk ? length - at : kChunk;
+      catch_up_chunk(what, birth, row * length + at, n);
+    }
+    lag->last[row] = int32_t(lag->now);
+    return true;
+  }
+
+ private:
+  void catch_up_chunk(const Missed<T>& what, int64_t birth, int64_t at, int64_t n) {
+    alignas(64) T stage[4][kChunk];
+    T* x = weight.template fetch<T>(at, n, stage[0]);
+    T* m_values = fetch_as<T>(m, at, n, stage[1]);
+    T* v_values = fetch_as<T>(v, at, n, stage[2]);
+    const T* top = lag->constant ? fetch_as<T>(square, at, n, stage[3]) : v_values;
+    const T eps = T(lag->eps);
+    if (any_far<T>(n, m_values, top, what.limit)) {
+      alignas(64) T sum[kChunk];
+      add_steps<T>(*lag, birth, n, m_values, top, sum);
+      if (lag->constant) {
+        move<true, true, T>(what, eps, n, x, m_values, v_values, top, sum);
+      } else {
+        move<true, false, T>(what, eps, n, x, m_values, v_values, nullptr, sum);
+      }
+    } else if (lag->constant) {
+      move<false, true, T>(what, eps, n, x, m_values, v_values, top, nullptr);
+    } else {
+      move<false, false, T>(what, eps, n, x, m_values, v_values, nullptr, nullptr);
+    }
+    random.prepare(at, n);
+    weight.put(at, n, x, random.dice(0, at));
+    put_as<T>(m, at, n, m_values, random.dice(2, at));
+    put_as<T>(v, at, n, v_values, random.dice(3, at));
+  }
+};
+
+// Catch up rows begin .. end; returns how many were behind.
+template <class T>
+static int64_t catch_up_as(const AdamasRows& r, int64_t begin, int64_t end) {
+  Lagging<T> lagging(r);
+  int64_t behind = 0;
+  for (int64_t k = begin; k < end; ++k) behind += lagging.catch_up(r.row ? r.row[k] : k);
+  return behind;
+}
+
+static int64_t catch_up(const AdamasRows& r, int64_t begin, int64_t end) {
+  return r.launch->compute == ADAMAS_FLOAT64 ? catch_up_as<double>(r, begin, end) : catch_up_as<float>(r, begin, end);
+}
+
+// ---- stepping ------------------------------------------------------------------------------------------------------
+
+// The numbers of one row of scalars.
+template <class Rule, class T>
+struct Numbers {
+  Around<T> a;
+  typename Rule::template Scalars<T> c;
+
+  Numbers(const AdamasLaunch& launch, int64_t place) {
+    const double* row = launch.scalars + place * launch.scalars_per_row;
+    a = {T(row[0]), T(row[1]), T(row[2])};
+    T numbers[Rule::kScalars];
+    for (int k = 0; k < Rule::kScalars; ++k) numbers[k] = T(row[3 + k]);
+    static_assert(sizeof(c) == sizeof(numbers));
+    __builtin_memcpy(&c, numbers, sizeof(c));
+  }
+};
+
+// Whether weight, slots and gradient all are T, row-major, where they are.
+template <class Rule, class T>
+static bool all_direct(const AdamasRows& r) {
+  const AdamasLaunch& launch = *r.launch;
+  if (launch.row_length || launch.layout[0] || launch.rounding == ADAMAS_SPLIT || r.dtype != kNative<T>) return false;
+  bool direct = launch.dtype[0] == kNative<T>;
+  for (int k = 0; k < Rule::kSlots; ++k) direct = direct && launch.dtype[2 + k] == kNative<T>;
+  return direct;
+}
+
+// Touched rows begin .. end.
+template <class Rule, class T>
+static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
+  AdamasLaunch one = *r.launch;  // whose gradient is that of one row, moved to where the row's elements are
+  void* gradient = nullptr;
+  int32_t place = r.launch->row[0];
+  one.operand[1] = &gradient;
+  one.dtype[1] = r.dtype;
+  one.row = &place;
+  const bool direct = all_direct<Rule, T>(r);
+  const int64_t length = r.length, grain = width_of(r.dtype);
+  const char* values = static_cast<const char*>(r.values);
+  Numbers<Rule, T> numbers(*r.launch, place);
+  Lagging<T> lagging(r);
+  for (int64_t k = begin; k < end; ++k) {
+    if (direct && k + kRowsAhead < end) {
+      const int64_t ahead = k + kRowsAhead, bytes = length * int64_t(sizeof(T)), from = r.row[ahead] * bytes;
+      ask_bytes(static_cast<const char*>(one.operand[0][0]) + from, bytes);
+      for (int s = 0; s < Rule::kSlots; ++s) ask_bytes(static_cast<const char*>(one.operand[2 + s][0]) + from, bytes);
+      if (r.lag) __builtin_prefetch(r.lag->last + r.row[ahead], 1, 3);
+      ask_bytes(values + (r.source ? r.source[ahead] : ahead) * bytes, bytes);
+    }
+    const int64_t row = r.row[k], source = r.source ? r.source[k] : k, at = row * length;
+    if (r.lag) {
+      lagging.catch_up(row);
+      r.lag->last[row] = int32_t(r.lag->now + 1);
+    }
+    if (r.scalars && r.scalars[k] != place) {
+      place = r.scalars[k];
+      numbers = Numbers<Rule, T>(*r.launch, place);
+    }
+    if (!direct) {
+      gradient = const_cast<char*>(values) + (source * length - at) * grain;
+      do_block<Rule, T>(one, 0, at, at + length);
+      continue;
+    }
+    T* slots[ADAMAS_MAX_SLOTS + 1] = {};
+    for (int s = 0; s < Rule::kSlots; ++s) slots[s] = static_cast<T*>(one.operand[2 + s][0]) + at;
+    T* const p = static_cast<T*>(one.operand[0][0]) + at;
+    const T* const g = reinterpret_cast<const T*>(values) + source * length;
+    if (numbers.a.l2 != T(0)) {
+      sweep_slots<Rule, true, T>(length, numbers.a, numbers.c, p, g, slots);
+    } else {
+      sweep_slots<Rule, false, T>(length, numbers.a, numbers.c, p, g, slots);
+    }
+  }
+}
+
+using RowsShare = AdamasKernels::RowsShare;
+
+template <class... Rules>
+static RowsShare choose_rows(int32_t rule, int32_t compute) {
+  static constexpr RowsShare in_float[] = {step_rows<Rules, float>...};
+  static constexpr RowsShare in_double[] = {step_rows<Rules, double>...};
+  if (rule < 0 || rule >= int32_t(sizeof...(Rules))) return nullptr;
+  return compute == ADAMAS_FLOAT64 ? in_double[rule] : in_float[rule];
+}
+
+static RowsShare find_rows(int32_t rule, int32_t compute) { return choose_rows<ADAMAS_RULES>(rule, compute); }

@@ -1,0 +1,112 @@
+"""Catches rows up with the dense optimizer, by torch: the numbers of the table meet those of the elements.
+
+    u = m / sqrt(v),  x = eps / sqrt(v)
+    theta <- W_t/W_s theta - u (P_0 - x P_1 + x^2 P_2 - x^3 P_3),    m <- b1^k m,    v <- b2^k v
+
+Where x^4 P_4 is not negligible beside P_0 (the series alternates: that bounds what is left out), which is where v is
+less than a limit of its row, the steps are added up one by one, the smallest first:
+
+    theta <- W_t/W_s theta - sum_j rate_i b1^j W_t/W_i m / (sqrt(v) b2^(j/2) / r_i + eps)
+
+``csrc/sparse.h`` has the same in C++, to the bit. `adamas.sparse.table` says where the numbers come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from adamas.rules import sqrt
+from adamas.sparse.table import TERMS, Table
+
+
+@dataclass(slots=True)
+class Missed:
+    """What some rows have missed: numbers of each of them (float64).
+
+    Attributes:
+        birth: their last steps, counted from the table's start.
+        keep: W_t/W_s.
+        sums: P_0 .. P_3.
+        limit: the least square of the denominator that the series is for.
+        power1: b1^k.
+        power2: b2^k.
+    """
+
+    birth: torch.Tensor
+    keep: torch.Tensor
+    sums: torch.Tensor
+    limit: torch.Tensor
+    power1: torch.Tensor
+    power2: torch.Tensor
+
+
+def missed(table: Table, last: torch.Tensor) -> Missed:
+    """Return what rows last stepped at these steps have missed."""
+    birth, now = last.long() - table.start, table.now - table.start
+    kept = torch.tensor(table.kept, dtype=torch.float64)
+    frozen = (birth + table.reach).clamp_max(now)
+    sums = table.sums[birth]
+    first = sums[:, 0]
+    spread = sums[:, TERMS] / torch.where(first != 0, table.tolerance * first, 1.0)
+    return Missed(
+        birth=birth,
+        keep=kept[now] / kept[birth],
+        sums=sums[:, :TERMS] * (kept[now] / kept[frozen]).unsqueeze(1),
+        limit=torch.where(first != 0, (table.eps * table.eps) * sqrt(spread), 0.0),
+        power1=torch.tensor(table.power1, dtype=torch.float64)[now - birth],
+        power2=torch.tensor(table.power2, dtype=torch.float64)[now - birth],
+    )
+
+
+def catch_up(
+    table: Table, what: Missed, x: torch.Tensor, m: torch.Tensor, v: torch.Tensor, top: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return weights and moments as they would be now.
+
+    Args:
+        table: the sums.
+        what: what the rows have missed.
+        x: weights, a row each, in the type of the computation; likewise the others.
+        m: first moments.
+        v: second moments.
+        top: the largest v so far, for AMSGrad.
+    """
+    numbers = (what.keep, what.power1, what.power2, what.limit)
+    keep, power1, power2, limit = (each.to(x.dtype).unsqueeze(1) for each in numbers)
+    p = what.sums.to(x.dtype).unsqueeze(2).unbind(1)
+    square = v if top is None else top
+    root = sqrt(square)
+    live = root > 0
+    inverse = torch.ones_like(root) / torch.where(live, root, 1.0)
+    u = torch.where(live, m * inverse, 0.0)
+    e = torch.where(live, inverse * table.eps, 0.0)
+    total = p[TERMS - 1].expand_as(u)
+    for n in range(TERMS - 2, -1, -1):
+        total = p[n] - e * total
+    moved = u * total
+    moving = m != 0
+    far = (~(square >= limit) & ((square != 0) | moving)) | ((square == 0) & moving)
+    rows = far.any(dim=1)
+    if rows.any():
+        steps = _add_up(table, what.birth[rows], m[rows], root[rows])
+        moved[rows] = torch.where(far[rows], steps, moved[rows])
+    y = keep * x - moved
+    return torch.where(y == x, x, y), power1 * m, power2 * v
+
+
+def _add_up(table: Table, birth: torch.Tensor, m: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
+    """Return how far rows would have moved, step by step."""
+    now = table.now - table.start
+    kept, rate, unbias = (torch.tensor(x, dtype=torch.float64) for x in (table.kept, table.rate, table.unbias))
+    moved = torch.zeros_like(m)
+    for j in range(min(now - int(birth.min()), table.reach), 0, -1):
+        there = birth + j <= now
+        i = (birth + j).clamp_max(now)
+        a = torch.where(there, rate[i] * table.power1[j] * (kept[now] / kept[i]), 0.0)
+        b = unbias[i] * table.half2[j]
+        a, b = (each.to(m.dtype).unsqueeze(1) for each in (a, b))
+        step = (a * m) / (root * b + torch.full_like(m, table.eps))
+        moved = torch.where(there.unsqueeze(1), moved + step, moved)
+    return moved

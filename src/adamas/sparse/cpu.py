@@ -1,0 +1,97 @@
+"""Sparse gradients on the compiled engine: touched rows are caught up and stepped where they are, in one call."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+
+import torch
+from torch.autograd.graph import increment_version
+
+from adamas.engines import cpu, library
+from adamas.engines.cpu import CpuLaunch
+from adamas.engines.launch import Item
+from adamas.engines.layout import dense_strides
+from adamas.engines.library import INDEX_FLAT, LagStruct, Layout, RowsStruct
+from adamas.engines.rows import Rows
+from adamas.rules import AMSGrad
+from adamas.sparse.gradients import Touched
+from adamas.sparse.lag import Lag
+from adamas.sparse.launch import RowsLaunch
+
+_STRIP = 32  # elements that share random numbers: rows of other lengths need the index of each element
+
+
+def refuse(item: Item) -> str | None:
+    """Say why this engine cannot step rows of the item, or None if it can."""
+    plain = [item.param, *(slot.codes for slot in item.slots), *([] if item.low is None else [item.low])]
+    if not all(x.is_contiguous() for x in plain):
+        return "its rows do not lie one after the other: make it contiguous"
+    return cpu.refuse(item, item.param)
+
+
+class CpuRows(RowsLaunch):
+    """Touched rows of one parameter, in one call of ``adamas_step_rows``."""
+
+    def __init__(self, item: Item, sparse_dim: int, lag: Lag | None) -> None:
+        super().__init__(item, sparse_dim, lag)
+        loaded = library.load()
+        if loaded is None:
+            raise RuntimeError(cpu.NO_LIBRARY)
+        self._library, self._launch = loaded, CpuLaunch([item], [item.param])
+        if item.rounding.name != "nearest" and self.width % _STRIP:
+            self._layout = _indexed(item.param.numel())
+            self._layouts = array("Q", [ctypes.addressof(self._layout)])
+            self._launch.struct.layout = self._layouts.buffer_info()[0]
+        self._rows = RowsStruct(launch=ctypes.pointer(self._launch.struct), length=self.width)
+        self._lag = LagStruct()
+
+    def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
+        kept = self._launch.aim([touched.values], rows, row_of, steps)
+        struct = self._rows
+        struct.count, struct.row, struct.values = len(touched.rows), touched.rows.data_ptr(), touched.values.data_ptr()
+        struct.source = None if touched.source is None else touched.source.data_ptr()
+        struct.dtype = library.DTYPES[touched.values.dtype]
+        struct.scalars = None if places is None else places.data_ptr()
+        if self.lag is not None:
+            self._aim_lag(self.lag)
+        increment_version([self.item.owner])
+        if self._library.adamas_step_rows(struct) != 0:
+            raise RuntimeError(cpu.REFUSED)
+        del kept
+
+    def _move(self, rows: torch.Tensor | None) -> int:
+        if self.lag is None or self.lag.table is None:
+            return 0
+        self._aim_lag(self.lag)
+        struct = self._rows
+        struct.count = self.height if rows is None else len(rows)
+        struct.row = None if rows is None else rows.data_ptr()
+        self._launch.struct.threads = torch.get_num_threads()
+        behind = self._library.adamas_catch_up(struct)
+        if behind < 0:
+            raise RuntimeError(cpu.REFUSED)
+        if behind:
+            increment_version([self.item.owner])
+        return behind
+
+    def _aim_lag(self, lag: Lag) -> None:
+        """Point the struct at the table as it is now."""
+        table, struct = lag.table, self._lag
+        assert table is not None
+        struct.start, struct.now, struct.reach = table.start, table.now, table.reach
+        struct.constant = self.item.rule is AMSGrad
+        struct.last, struct.sums = lag.last.data_ptr(), table.sums.data_ptr()
+        for name in ("kept", "rate", "unbias", "power1", "power2", "half2"):
+            setattr(struct, name, getattr(table, name).buffer_info()[0])
+        struct.eps, struct.tolerance = table.eps, table.tolerance
+        self._rows.lag = ctypes.pointer(struct)
+
+
+def _indexed(numel: int) -> Layout:
+    """Return a layout in which all is flat, but the index of each element is looked up."""
+    layout = Layout(dims=1, flat=INDEX_FLAT - 1)
+    layout.size[0], layout.index_stride[0] = numel, dense_strides([numel])[0]
+    for stride in layout.stride:
+        stride[0] = 1
+    return layout

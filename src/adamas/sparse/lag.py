@@ -1,0 +1,116 @@
+"""Rows that lag behind the dense optimizer: since when, and what it takes to catch them up.
+
+It is kept beside the optimizer's state, not in it: rows are caught up before the state is given away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import torch
+
+from adamas.engines.launch import Item
+from adamas.rules import AMSGrad, Rule
+from adamas.sparse.table import Table
+
+_TOLERANCE = {torch.float32: 2.0**-25, torch.float64: 2.0**-54}
+
+
+class Lag:
+    """How far the rows of one parameter are behind.
+
+    Args:
+        item: the parameter, its state and how they are written.
+        height: how many rows it has.
+        now: the step that all of them are at.
+
+    Attributes:
+        last: the step that each row is at (int32).
+        table: the sums over steps; None before the first.
+        mover: catches rows up: all, or those with these numbers; returns how many were behind. An engine's.
+    """
+
+    def __init__(self, item: Item, height: int, now: int) -> None:
+        self.item = item
+        self.last = torch.full((height,), now, dtype=torch.int32, device=item.param.device)
+        self.table: Table | None = None
+        self._now = now
+        self.mover: Callable[[torch.Tensor | None], int] | None = None
+
+    @property
+    def now(self) -> int:
+        """The step that the parameter is at."""
+        return self._now if self.table is None else self.table.now
+
+    def belongs_to(self, item: Item, height: int) -> bool:
+        """Say whether this is still the lag of a parameter's state."""
+        own = (self.item.param.data_ptr(), *(id(slot.codes) for slot in self.item.slots))
+        others = (item.param.data_ptr(), *(id(slot.codes) for slot in item.slots))
+        return own == others and self.item.rule is item.rule and len(self.last) == height
+
+    def prepare(self, h: SimpleNamespace, step: int) -> Table:
+        """Return the table to catch up with before a step; rows are flushed if a new one is needed.
+
+        Args:
+            h: the hyper-parameters of the step.
+            step: the step to be taken.
+        """
+        if self.table is not None and (self.table.worn or not self.table.fits(h) or self.now != step - 1):
+            self.flush()
+        if self.table is None:
+            if self.now != step - 1:
+                self._restart(step - 1)
+            self.table = Table(self.now, h, self.item.rule is AMSGrad, _TOLERANCE[self.item.compute])
+        return self.table
+
+    def catch_up(self, rows: torch.Tensor | None) -> int:
+        """Catch up some rows, in any order, or all; return how many were behind.
+
+        Raises:
+            IndexError: if there is no such row.
+        """
+        if self.table is None or self.table.now == self.table.start or self.mover is None:
+            return 0
+        if rows is not None:
+            different: torch.Tensor = torch.unique(rows.detach()).long()
+            if len(different) and not (int(different[0]) >= 0 and int(different[-1]) < len(self.last)):
+                asked = f"{different[0]} to {different[-1]}"
+                raise IndexError(f"{self.item.name} has rows 0 to {len(self.last) - 1}, not {asked}")
+            rows = different
+        with torch.no_grad():
+            return self.mover(rows)
+
+    def flush(self) -> None:
+        """Catch up all rows, and forget how they lagged."""
+        if self.table is not None:
+            self.catch_up(None)
+            self._restart(self.table.now)
+
+    def _restart(self, now: int) -> None:
+        self._now, self.table = now, None
+        self.last.fill_(now)
+
+
+def check_exact(name: str, h: SimpleNamespace, rule: type[Rule]) -> None:
+    """Raise RuntimeError for hyper-parameters with which rows cannot be caught up.
+
+    Args:
+        name: what errors call the parameter.
+        h: its group's hyper-parameters, with what the engine does around the rule.
+        rule: the group's rule.
+    """
+    instead = "use sparse='lazy', or p.grad.to_dense() before the step"
+    if h.l2:
+        raise RuntimeError(
+            f"{name} has a sparse gradient and coupled decay (weight_decay={h.l2}), which enters v of rows that have "
+            f"no gradient: there is no shortcut to what dense steps would do. Use AdamW or "
+            f"decoupled_weight_decay=True, or {instead}"
+        )
+    if not h.keep > 0:
+        raise RuntimeError(f"{name} has a sparse gradient and decays by {1 - h.keep:g} a step, all of it: {instead}")
+    if rule is not AMSGrad and h.beta1**2 >= h.beta2:
+        raise RuntimeError(
+            f"{name} has a sparse gradient, and betas={h.betas} have beta1^2 >= beta2: steps without a gradient would "
+            f"grow without end. Use a larger beta2, amsgrad=True, or {instead}"
+        )

@@ -1,0 +1,109 @@
+"""A launch of one parameter with a sparse gradient: what its engines have in common."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from math import prod
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from adamas.engines.hyper import Hyper
+from adamas.engines.launch import Item, Look
+from adamas.engines.rows import Rows
+from adamas.sparse.gradients import Touched, height_of, refuse_settings, same_kind
+from adamas.sparse.lag import Lag, check_exact
+from adamas.sparse.merging import touch
+
+ROW_STEP = "row_step"
+
+
+class RowsLaunch:
+    """One parameter whose touched rows are stepped.
+
+    Args:
+        item: the parameter.
+        sparse_dim: how many dimensions of its gradients are sparse.
+        lag: how far its rows are behind, if they follow the dense optimizer.
+    """
+
+    def __init__(self, item: Item, sparse_dim: int, lag: Lag | None) -> None:
+        self.items: Sequence[Item] = [item]
+        self.item, self.sparse_dim, self.lag = item, sparse_dim, lag
+        self.height = height_of(item.param, sparse_dim)
+        self.width = prod(item.param.shape[sparse_dim:])
+        self._hyper = Hyper(item.rule)
+        self._checked: SimpleNamespace | None = None
+        if lag is not None:
+            lag.item, lag.mover = item, self._move
+
+    def touch(self, group: dict[str, Any]) -> Touched | None:
+        """Return the rows that the parameter's gradient touches, or None if it is of another kind than planned.
+
+        Raises:
+            RuntimeError: if the gradient or its group's hyper-parameters cannot be used; nothing was changed then.
+        """
+        p = self.item.owner
+        grad = p.grad
+        if grad is None or not same_kind(p, grad, self.sparse_dim):
+            return None
+        self.check(group)
+        return touch(self.item.name, p, grad, self.height, self.item.compute)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise RuntimeError for hyper-parameters that do not go with a sparse gradient."""
+        h = self._hyper.of(group)
+        if h is self._checked:
+            return
+        refuse_settings(self.item.name, group)
+        if self.lag is not None:
+            check_exact(self.item.name, h, self.item.rule)
+        self._checked = h
+
+    def run(self, grads: Sequence[Any], rows: Rows, row_of: array, steps: array) -> None:
+        """Take one step for the rows of ``grads[0]``, a `Touched`."""
+        touched: Touched = grads[0]
+        h = rows.sources[row_of[0]][0]
+        if self.lag is not None:
+            self.lag.prepare(h, int(steps[0]))
+        places = None
+        if ROW_STEP in self.item.state:
+            places = self._row_places(touched, rows, h)
+        self._step(touched, rows, row_of, places, steps)
+        if self.lag is not None and self.lag.table is not None:
+            self.lag.table.advance(h)
+
+    def _row_places(self, touched: Touched, rows: Rows, h: SimpleNamespace) -> torch.Tensor:
+        """Count the steps of the touched rows; return which row of numbers each of them takes (int32)."""
+        counter = self.item.state[ROW_STEP]
+        now = counter[touched.rows] + 1
+        counter[touched.rows] = now
+        distinct, place = torch.unique(now, return_inverse=True)
+        numbers = [rows.place(h, (float(t),)) for t in distinct.tolist()]
+        return torch.tensor(numbers, dtype=torch.int32)[place.cpu()]
+
+    def ratios(self, grads: Sequence[Any], rows: Rows, row_of: array, steps: array, slot: int, moments: array) -> array:
+        """Refuse: `touch` has said why."""
+        raise RuntimeError(f"{self.item.name} has a sparse gradient: its update cannot be clipped")
+
+    def statistics(
+        self, grads: Sequence[Any], rows: Rows, row_of: array, steps: array, look: Look, run: bool
+    ) -> Sequence[float]:
+        """Refuse: plans ask of dense gradients alone, and `touch` has refused what else asks."""
+        raise RuntimeError(f"{self.item.name} has a sparse gradient, of which there are no statistics")
+
+    def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
+        """Catch up the touched rows if they lag, step them, and note that they are up to date."""
+        raise NotImplementedError
+
+    def _move(self, rows: torch.Tensor | None) -> int:
+        """Catch up these rows, increasing, or all of them; return how many were behind."""
+        raise NotImplementedError
+
+
+def check_row_steps(name: str, counters: Sequence[Any]) -> None:
+    """Raise ValueError if a rule's bias correction cannot be told row by row."""
+    if [counter.name for counter in counters] != ["step"]:
+        raise ValueError(f"{name}: row_steps=True is for rules that count steps and nothing else, as Adam and AdamW do")

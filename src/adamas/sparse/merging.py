@@ -1,0 +1,69 @@
+"""Puts the rows of a sparse gradient in order and adds up those that are there more than once.
+
+Duplicates are added in the type of the computation, in the order in which they are in the gradient, to zero: the
+compiled library (``csrc/touch.cpp``) and the reference below give the same bits.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from adamas.engines import library
+from adamas.engines.launch import as_real
+from adamas.sparse.gradients import Touched, check_entries, check_range, refuse_index, rows_of
+
+_SHORT = 1 << 31
+
+
+def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: torch.dtype) -> Touched:
+    """Return the rows that a gradient touches.
+
+    Args:
+        name: what errors call the parameter.
+        p: the parameter.
+        grad: a sparse COO gradient of its shape.
+        height: how many rows there are.
+        compute: the dtype that duplicates are added in.
+
+    Raises:
+        RuntimeError: if an index is out of range, or indices or values are of another kind.
+    """
+    index = check_entries(name, p, grad)
+    rows = (index[0] if len(index) == 1 else rows_of(index, p)).contiguous()
+    values = as_real(grad._values()).contiguous()
+    loaded = library.load() if rows.device.type == "cpu" and values.dtype in library.DTYPES else None
+    if loaded is None or height >= _SHORT or len(rows) >= _SHORT:
+        return merge(name, rows, values, height, compute)
+    count = len(rows)
+    room = torch.empty(3, count + 1, dtype=torch.int64)
+    at, stride = room.data_ptr(), 8 * (count + 1)
+    distinct = loaded.adamas_touch(count, rows.data_ptr(), height, at, at + stride, at + 2 * stride)
+    if distinct < 0:
+        refuse_index(name, int(rows[-1 - distinct]), height)
+    touched, order, _ = room
+    if distinct == count:
+        return Touched(touched[:count], values, order[:count])
+    added = torch.empty(distinct, *values.shape[1:], dtype=compute)
+    width = added.numel() // distinct
+    loaded.adamas_merge(
+        distinct, at + 2 * stride, at + stride, values.data_ptr(), library.DTYPES[values.dtype],
+        library.DTYPES[compute], width, torch.get_num_threads(), added.data_ptr(),
+    )  # fmt: skip
+    return Touched(touched[:distinct], added, None)
+
+
+def merge(name: str, rows: torch.Tensor, values: torch.Tensor, height: int, compute: torch.dtype) -> Touched:
+    """Return the rows that a gradient touches, by torch.
+
+    Example:
+        >>> merged = merge("w", torch.tensor([5, 2, 5]), torch.tensor([[1.0], [2.0], [4.0]]), 6, torch.float32)
+        >>> merged.rows.tolist(), merged.merged().tolist()
+        ([2, 5], [[2.0], [5.0]])
+    """
+    check_range(name, rows, height)
+    ordered, order = torch.sort(rows, stable=True)
+    distinct, place = torch.unique_consecutive(ordered, return_inverse=True)
+    if len(distinct) == len(rows):
+        return Touched(ordered, values, order)
+    added = torch.zeros(len(distinct), *values.shape[1:], dtype=compute, device=values.device)
+    return Touched(distinct, added.index_add_(0, place, values[order].to(compute)), None)

@@ -1,0 +1,100 @@
+"""What all rows that were last stepped at the same step have in common: sums over the steps that they have missed.
+
+A row last stepped at s, with moments m and v, would under AdamW with zero gradients have moved in step i = s + j by
+
+    theta = keep_i theta - rate_i b1^j m / (b2^(j/2) sqrt(v) / r_i + eps),
+    rate_i = lr_i / (1 - b1^i),  r_i = sqrt(1 - b2^i)
+
+Expanded in powers of x = eps / sqrt(v), and summed up to step t,
+
+    theta_t = W_t/W_s theta_s - m/sqrt(v) sum_n (-x)^n P_n(s, t),      W_t = keep_1 ... keep_t
+    P_n(s, t) = sum_{j = 1 .. t-s} rate_i r_i^(n+1) b1^j b2^(-(n+1)j/2) W_t/W_i
+
+P_n is made of numbers of the host alone. From step t - 1 to t it takes one multiplication and one addition, of all
+births s at once; and only of those at most ``reach`` steps ago, for terms shrink as (b1/sqrt(b2))^j. AMSGrad divides by
+a maximum that does not decay, and has b1^j r_i^(n+1) instead.
+
+Memory: 9 numbers of float64 a step since the last flush.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from types import SimpleNamespace
+
+import torch
+
+TERMS = 4  # of the series; one sum more bounds what is left out
+COLUMNS = TERMS + 1
+_TINY = 1e-150  # W may not vanish: rows are flushed before it does
+
+
+class Table:
+    """The sums for every step since a row may have been stepped last.
+
+    Args:
+        now: the step that all rows are at.
+        h: hyper-parameters: beta1, beta2 and eps hold as long as the table does.
+        constant: whether the denominator stays as it is while rows are not touched (AMSGrad).
+        tolerance: how small terms may be, beside their sum, to be left out.
+
+    Attributes:
+        start: the step that all rows were at when the table was made.
+        now: the step it has come to.
+        reach: how many steps after its last a row still moves.
+        sums: P_0 .. P_4 of the births start, start + 1, ... (float64); those behind the reach as they were there.
+        kept: W of start, start + 1, ... over that of start.
+        rate: rate_i of the same steps; its first number means nothing, as no row has missed that step.
+        unbias: 1 / r_i of the same steps.
+        power1: b1^k for k = 0, 1, ...
+        power2: b2^k.
+        half2: b2^(k/2) for k up to the reach; all 1 if the denominator is constant.
+    """
+
+    def __init__(self, now: int, h: SimpleNamespace, constant: bool, tolerance: float) -> None:
+        self.start = self.now = now
+        self.beta1, self.beta2, self.eps, self.constant, self.tolerance = h.beta1, h.beta2, h.eps, constant, tolerance
+        decay = 1.0 if constant else math.sqrt(h.beta2)
+        ratio = h.beta1 / decay
+        self.reach = max(1, math.ceil(math.log(tolerance * (1 - ratio)) / math.log(ratio))) if ratio > 0 else 1
+        self.sums = torch.zeros(1024, COLUMNS, dtype=torch.float64)
+        self.kept, self.rate, self.unbias = array("d", [1.0]), array("d", [0.0]), array("d", [1.0])
+        self.power1, self.power2 = array("d", [1.0]), array("d", [1.0])
+        self.half2 = array("d", [decay**j for j in range(self.reach + 1)])
+        steps = torch.arange(self.reach, 0, -1, dtype=torch.float64).unsqueeze(1)
+        # exp(j log b1 - (n + 1) j log sqrt b2), for j = reach .. 1
+        exponent = math.log(h.beta1) if h.beta1 > 0 else -math.inf
+        self._powers = torch.exp(steps * exponent - steps * torch.arange(1, COLUMNS + 1) * math.log(decay))
+
+    @property
+    def worn(self) -> bool:
+        """Whether W has become so small that rows must be flushed."""
+        return self.kept[-1] < _TINY
+
+    def fits(self, h: SimpleNamespace) -> bool:
+        """Say whether these hyper-parameters are the table's."""
+        return (h.beta1, h.beta2, h.eps) == (self.beta1, self.beta2, self.eps)
+
+    def advance(self, h: SimpleNamespace) -> None:
+        """Take the next step into the sums.
+
+        Args:
+            h: hyper-parameters of the step: its lr, and keep, what is left of a weight.
+        """
+        self.now += 1
+        at = self.now - self.start
+        if at >= len(self.sums):
+            self.sums = torch.cat([self.sums, torch.zeros_like(self.sums)])
+        rate, r = h.lr / (1 - self.beta1**self.now), math.sqrt(1 - self.beta2**self.now)
+        first = max(0, at - self.reach)
+        missed = self.sums[first:at]
+        if h.keep != 1.0:
+            missed *= h.keep
+        factors = torch.tensor([rate * r ** (n + 1) for n in range(COLUMNS)], dtype=torch.float64)
+        missed.addcmul_(self._powers[first - at :], factors)
+        self.kept.append(self.kept[-1] * h.keep)
+        self.rate.append(rate)
+        self.unbias.append(1 / r)
+        self.power1.append(self.beta1**at)
+        self.power2.append(self.beta2**at)

@@ -1,0 +1,1 @@
+"""Sparse gradients: lazy and exact, on both engines."""

@@ -1,0 +1,38 @@
+"""Rows put in order and added up: the compiled library and torch find the same, for any indices."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adamas.sparse.merging import merge, touch
+
+from .sequences import coo
+
+HEIGHT = 5000
+
+
+@given(rows=st.lists(st.integers(0, HEIGHT - 1) | st.integers(0, 3), max_size=60), width=st.integers(0, 5))
+@settings(max_examples=200, deadline=None)
+def test_the_library_does_what_torch_does(rows: list[int], width: int) -> None:
+    values = torch.randn(len(rows), width)
+    p = torch.zeros(HEIGHT, width)
+    index = torch.tensor(rows, dtype=torch.int64)
+    ours = touch("w", p, coo(index, values, (HEIGHT, width)), HEIGHT, torch.float32)
+    theirs = merge("w", index, values, HEIGHT, torch.float32)
+    assert ours.rows.tolist() == theirs.rows.tolist() == sorted(set(rows))
+    assert torch.equal(ours.merged(), theirs.merged())
+
+
+@given(rows=st.lists(st.integers(-3, 12), max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_an_index_out_of_range_is_found(rows: list[int]) -> None:
+    p, index = torch.zeros(10, 2), torch.tensor(rows, dtype=torch.int64)
+    grad = coo(index, torch.zeros(len(rows), 2), (10, 2))
+    if all(0 <= row < 10 for row in rows):
+        touch("w", p, grad, 10, torch.float32)
+        return
+    with pytest.raises(RuntimeError, match=r"w has a gradient with index -?\d+, its rows are 0 to 9"):
+        touch("w", p, grad, 10, torch.float32)
