@@ -13,6 +13,7 @@ import adamas
 from adamas.engines import library
 
 from ..core.catalog import CASES, Case, same_bits
+from ..core.test_allocation import allocated
 from ..core.test_engines import ISAS, restored_isa  # noqa: F401
 from .sequences import coo, gradients, lead, weight
 
@@ -264,3 +265,17 @@ def test_the_doctor_looks_at_what_is_dense(engine: str) -> None:
     assert optimizer.doctor is not None
     assert [seen.name for seen in optimizer.doctor.looks[-1].seen] == ["head"]
     assert not [found for found in optimizer.diagnose() if "words" in found.where and "decay" not in found.what]
+
+
+@pytest.mark.parametrize(
+    "options", [{"sparse": "lazy"}, {"sparse": "lazy", "row_steps": True}, {"sparse": "exact"}], ids=str
+)
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_a_step_allocates_nothing_in_proportion_to_the_table(engine: str, options: dict[str, Any]) -> None:
+    p = weight((20_000, 16))
+    optimizer = adamas.AdamW([p], engine=engine, **options)
+    for step in range(4):
+        p.grad = coo([3, 500 + step, 19_999], torch.ones(3, 16), (20_000, 16))
+        if step < 3:
+            optimizer.step()
+    assert allocated(optimizer) < 20_000  # a byte a row
