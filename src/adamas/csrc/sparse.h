@@ -35,7 +35,7 @@ static inline Missed<T> missed(const AdamasLag& lag, int64_t birth) {
 // Whether an element is too near eps for the series.
 template <class T>
 static inline bool is_far(T m, T square, T limit) {
-  return (!(square >= limit) & ((square != T(0)) | (m != T(0)))) | ((square == T(0)) & (m != T(0)));
+  return ((!(square >= limit)) & ((square != T(0)) | (m != T(0)))) | ((square == T(0)) & (m != T(0)));
 }
 
 template <class T>
