@@ -17,6 +17,11 @@ import adamas
 WIDTH, TOUCHED, STEPS, KINDS = 64, 4096, 12, 8
 
 
+def gradient(rows: torch.Tensor, values: torch.Tensor, height: int) -> torch.Tensor:
+    """Return the gradient of a table, as nn.Embedding makes it."""
+    return torch.sparse_coo_tensor(rows[None], values, (height, WIDTH), check_invariants=False)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -40,14 +45,14 @@ def main() -> None:
         for name, optimizer in optimizers.items():
             for step in range(STEPS):
                 rows = index[step % KINDS]
-                shape = (chosen.rows, WIDTH)
-                weights[name].grad = torch.sparse_coo_tensor(rows[None], values[: len(rows)], shape, check_invariants=False)
+                weights[name].grad = gradient(rows, values[: len(rows)], chosen.rows)
                 start = time.perf_counter()
                 optimizer.step()
                 if turn and step >= STEPS - KINDS:
                     times[name].append(1e3 * (time.perf_counter() - start))
     base = median(times["torch.optim.SparseAdam"])
-    print(f"{chosen.rows} x {WIDTH}, {TOUCHED} rows a step, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    threads = torch.get_num_threads()
+    print(f"{chosen.rows} x {WIDTH}, {TOUCHED} rows a step, {threads} threads, torch {torch.__version__}")
     for name, each in times.items():
         ratio = base / median(each)
         print(f"{name:24} fastest {min(each):7.3f} ms  median {median(each):7.3f} ms  {ratio:5.1f} times torch's speed")

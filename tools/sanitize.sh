@@ -5,20 +5,28 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 build=build/sanitize
-cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DADAMAS_SANITIZE=ON >/dev/null
+# Little optimisation and line numbers only: a third of the time to compile.
+cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" -DADAMAS_SANITIZE=ON >/dev/null
 cmake --build "$build" --parallel 2 >/dev/null
 runtime="$(${CXX:-g++} -print-file-name=libasan.so):$(${CXX:-g++} -print-file-name=libubsan.so)"
 # The first line proves that the instrumented library is the one that runs.
 env LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
   ADAMAS_LIBRARY="$PWD/$build" OMP_NUM_THREADS=2 \
   "$python" -c "from adamas.engines import library; path = library.find(); print('testing', path); assert 'sanitize' in str(path); assert library.load()"
+logs=$(mktemp -d)
 for isa in avx512 avx2 baseline; do
   env LD_PRELOAD="$runtime" ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-    ADAMAS_LIBRARY="$PWD/$build" ADAMAS_ISA="$isa" OMP_NUM_THREADS=2 \
+    ADAMAS_LIBRARY="$PWD/$build" ADAMAS_ISA="$isa" OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive \
     "$python" -W "ignore:ADAMAS_ISA" -m pytest -q -p no:cacheprovider tests/core/test_engines.py tests/core/test_rounding.py \
     tests/guards/test_norms.py tests/guards/test_clip_update.py tests/doctor/test_statistics.py \
     tests/core/test_few_bits.py::test_every_rounding tests/core/test_few_bits.py::test_layouts \
     tests/core/test_few_bits.py::test_every_tail tests/core/test_few_bits.py::test_clipped_updates \
-    -W "ignore:ADAMAS_ISA" --deselect tests/core/test_engines.py::test_every_instruction_set
+    -W "ignore:ADAMAS_ISA" --deselect tests/core/test_engines.py::test_every_instruction_set \
+    >"$logs/$isa" 2>&1 &
 done
+failed=0
+for job in $(jobs -p); do wait "$job" || failed=1; done
+tail -n +1 "$logs"/*
+rm -r "$logs"
+[ "$failed" = 0 ]
 echo "sanitize: no error in the kernels on any instruction set of this CPU"
