@@ -65,6 +65,13 @@ def test_what_torch_has_no_word_for_stays_behind():
     assert set(saved["param_groups"][0]) == set(torchs.state_dict()["param_groups"][0])
 
 
+@pytest.mark.parametrize("options", [{"eps_mode": "atan2"}, {"cautious": True}, {"nesterov": True}], ids=str)
+def test_a_variant_that_torch_lacks_is_refused(options: dict[str, Any]):
+    [key] = options
+    with pytest.raises(ValueError, match=rf"group 0 has {key}=.*torch's class cannot"):
+        to_torch(adamas.AdamW(weights(), **options))
+
+
 def test_torch_has_no_lion():
     with pytest.raises(TypeError, match=r"torch\.optim has no Lion"):
         to_torch(adamas.Lion(weights()))

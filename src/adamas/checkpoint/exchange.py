@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ import torch
 from adamas.hyperparameters import EXTRAS
 from adamas.rules import Rule
 from adamas.slots import scale_key, values_of
+
+# What torch's class of the same name may not have, and the value with which it steps alike.
+_VARIANTS = {"eps_mode": "add", "cautious": False, "nesterov": False}
 
 
 def to_torch(optimizer: Any) -> dict[str, Any]:
@@ -22,7 +26,7 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
 
     Raises:
         TypeError: if torch has no such class.
-        ValueError: if torch cannot decay the weights as a group asks for.
+        ValueError: if torch cannot decay the weights, or step, as a group asks for.
 
     Example:
         >>> import adamas
@@ -38,9 +42,12 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
     if not hasattr(torch.optim, cls.__name__):
         raise TypeError(f"torch.optim has no {cls.__name__}")
     packed = optimizer.state_dict()
+    known = signature(getattr(torch.optim, cls.__name__)).parameters
+    ours = {key: plain for key, plain in _VARIANTS.items() if key not in known}
     state = {}
     for number, (group, saved) in enumerate(zip(optimizer.param_groups, packed["param_groups"], strict=True)):
         _check_decay(number, group)
+        _check_variant(number, group, ours)
         rule = optimizer.rule(group)
         for key, p in zip(saved["params"], group["params"], strict=True):
             if key in packed["state"]:
@@ -48,7 +55,8 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
     return {
         "state": {key: value for key, value in state.items() if value},
         "param_groups": [
-            {key: value for key, value in group.items() if key not in EXTRAS} for group in packed["param_groups"]
+            {key: value for key, value in group.items() if key not in EXTRAS and key not in ours}
+            for group in packed["param_groups"]
         ],
     }
 
@@ -74,3 +82,12 @@ def _check_decay(number: int, group: dict[str, Any]) -> None:
             f"group {number} decays its weights with decay_mode={mode!r}, which torch's class cannot do here; "
             f"set weight_decay or decay_mode of the group first"
         )
+
+
+def _check_variant(number: int, group: dict[str, Any], ours: dict[str, Any]) -> None:
+    for key, plain in ours.items():
+        if group.get(key, plain) != plain:
+            raise ValueError(
+                f"group {number} has {key}={group[key]!r}, which torch's class cannot do; set {key}={plain!r} first if "
+                f"its moments are all you need"
+            )
