@@ -479,12 +479,19 @@ static void do_share(const AdamasLaunch& launch, int64_t block, int64_t end) {
 
 using Share = AdamasKernels::Share;
 
-template <class... Rules>
-static Share choose(int32_t rule, int32_t compute) {
-  static constexpr Share in_float[] = {do_share<Rules, float>...};
-  static constexpr Share in_double[] = {do_share<Rules, double>...};
+// Of functions that there are for every rule in float and in double, the one for these; null if there is no such rule.
+template <class Kind, class... Rules>
+static typename Kind::Function choose(int32_t rule, int32_t compute) {
+  static constexpr typename Kind::Function in_float[] = {Kind::template of<Rules, float>...};
+  static constexpr typename Kind::Function in_double[] = {Kind::template of<Rules, double>...};
   if (rule < 0 || rule >= int32_t(sizeof...(Rules))) return nullptr;
   return compute == ADAMAS_FLOAT64 ? in_double[rule] : in_float[rule];
 }
 
-static Share find(int32_t rule, int32_t compute) { return choose<ADAMAS_RULES>(rule, compute); }
+struct Shares {
+  using Function = Share;
+  template <class Rule, class T>
+  static constexpr Function of = do_share<Rule, T>;
+};
+
+static Share find(int32_t rule, int32_t compute) { return choose<Shares, ADAMAS_RULES>(rule, compute); }

@@ -79,27 +79,18 @@ static inline Ints fourth_at_random(Floats y, Floats chance) {
   return larger(k - up, smaller(Ints(y), Ints{} + 1));
 }
 
-// Of a slot with signs.
-static void encode_unit(const float* values, const Scaling& scaling, int8_t* codes) {
-  if (scaling.factor == 0.0f) {
-    __builtin_memset(codes, 0, kUnit);
-    return;
-  }
-  const Floats factor = splat(scaling.factor);
-  Chances chances(scaling.chance);
-  for (int64_t i = 0; i < kUnit; i += 16) {
-    Ints code[kSixteen];
-    for (int k = 0; k < kSixteen; ++k) {
-      const Floats x = load(values + i + k * kLanes);
-      const Floats q = square_at_random(magnitude(x) * factor, chances.next(k, 0x7ff800u));
-      code[k] = whole(Floats(Words(q) | (Words(x) & 0x80000000u)));
-    }
-    store_codes(codes + i, code);
-  }
+// Codes of register k of the next 16 elements: of a slot with signs, and of the roots of one without.
+static inline Ints code_of(const int8_t*, Floats x, Floats factor, Chances& chances, int k) {
+  const Floats q = square_at_random(magnitude(x) * factor, chances.next(k, 0x7ff800u));
+  return whole(Floats(Words(q) | (Words(x) & 0x80000000u)));
 }
 
-// Of the roots of a slot without signs.
-static void encode_unit(const float* roots, const Scaling& scaling, uint8_t* codes) {
+static inline Ints code_of(const uint8_t*, Floats r, Floats factor, Chances& chances, int k) {
+  return fourth_at_random(r * factor, chances.next(k, 0x7fffffu));
+}
+
+template <class Code>
+static void encode_unit(const float* values, const Scaling& scaling, Code* codes) {
   if (scaling.factor == 0.0f) {
     __builtin_memset(codes, 0, kUnit);
     return;
@@ -108,9 +99,7 @@ static void encode_unit(const float* roots, const Scaling& scaling, uint8_t* cod
   Chances chances(scaling.chance);
   for (int64_t i = 0; i < kUnit; i += 16) {
     Ints code[kSixteen];
-    for (int k = 0; k < kSixteen; ++k) {
-      code[k] = fourth_at_random(load(roots + i + k * kLanes) * factor, chances.next(k, 0x7fffffu));
-    }
+    for (int k = 0; k < kSixteen; ++k) code[k] = code_of(codes, load(values + i + k * kLanes), factor, chances, k);
     store_codes(codes + i, code);
   }
 }

@@ -239,12 +239,10 @@ static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
 
 using RowsShare = AdamasKernels::RowsShare;
 
-template <class... Rules>
-static RowsShare choose_rows(int32_t rule, int32_t compute) {
-  static constexpr RowsShare in_float[] = {step_rows<Rules, float>...};
-  static constexpr RowsShare in_double[] = {step_rows<Rules, double>...};
-  if (rule < 0 || rule >= int32_t(sizeof...(Rules))) return nullptr;
-  return compute == ADAMAS_FLOAT64 ? in_double[rule] : in_float[rule];
-}
+struct RowsShares {
+  using Function = RowsShare;
+  template <class Rule, class T>
+  static constexpr Function of = step_rows<Rule, T>;
+};
 
-static RowsShare find_rows(int32_t rule, int32_t compute) { return choose_rows<ADAMAS_RULES>(rule, compute); }
+static RowsShare find_rows(int32_t rule, int32_t compute) { return choose<RowsShares, ADAMAS_RULES>(rule, compute); }

@@ -335,12 +335,10 @@ static void statistics(const AdamasLaunch& launch, const double* limits, int64_t
 
 using Look = AdamasKernels::Look;
 
-template <class... Rules>
-static Look choose_look(int32_t rule, int32_t compute) {
-  static constexpr Look in_float[] = {statistics<Rules, float>...};
-  static constexpr Look in_double[] = {statistics<Rules, double>...};
-  if (rule < 0 || rule >= int32_t(sizeof...(Rules))) return nullptr;
-  return compute == ADAMAS_FLOAT64 ? in_double[rule] : in_float[rule];
-}
+struct Looks {
+  using Function = Look;
+  template <class Rule, class T>
+  static constexpr Function of = statistics<Rule, T>;
+};
 
-static Look find_look(int32_t rule, int32_t compute) { return choose_look<ADAMAS_RULES>(rule, compute); }
+static Look find_look(int32_t rule, int32_t compute) { return choose<Looks, ADAMAS_RULES>(rule, compute); }

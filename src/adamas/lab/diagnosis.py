@@ -5,12 +5,13 @@ A run is its spec, so one that was made without a doctor is trained again with o
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import adamas
-from adamas.doctor import Finding, Look, Seen
+from adamas.doctor import Look, Seen
 from adamas.lab.checkpoint import Checkpoint
 from adamas.lab.errors import LabError
-from adamas.lab.results import TRACKED, Diagnosis, Found, Result, Run, Track
+from adamas.lab.results import TRACKED, Diagnosis, Result, Run, Track
 from adamas.lab.spec import RunSpec
 from adamas.lab.streams import reproducible
 from adamas.lab.train import Training, finish
@@ -63,21 +64,14 @@ def _diagnosis(training: Training, optimizer: adamas.Optimizer, every: int) -> D
     noise = optimizer.noise_scale(training.spec.batch_size)
     return Diagnosis(
         every=every,
-        findings=tuple(_found(finding, names) for finding in optimizer.diagnose()),
+        findings=tuple(replace(each, where=_renamed(each.where, names)) for each in optimizer.diagnose()),
         tracks=_tracks(optimizer.doctor.looks, names),
         noise_scale=tuple(map(_rounded, (noise.low, noise.examples, noise.high))) if noise else (),
     )
 
 
-def _found(finding: Finding, names: dict[str, str]) -> Found:
-    return Found(
-        what=finding.what,
-        where=tuple(names.get(name, name) for name in finding.where),
-        number=finding.number,
-        threshold=finding.threshold,
-        advice=finding.advice,
-        source=finding.source,
-    )
+def _renamed(where: tuple[str, ...], names: dict[str, str]) -> tuple[str, ...]:
+    return tuple(names.get(name, name) for name in where)
 
 
 def _tracks(looks: Iterable[Look], names: dict[str, str]) -> tuple[Track, ...]:

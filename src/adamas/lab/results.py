@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from adamas.doctor import Finding
 from adamas.lab.environment import Environment
 from adamas.lab.errors import LabError
 from adamas.lab.internals import Internal
@@ -39,28 +40,6 @@ class Point(BaseModel):
     optimizer_seconds: float
     train_loss: float
     test_metric: float
-
-
-class Found(BaseModel):
-    """A finding of the doctor; see `adamas.doctor.Finding`.
-
-    Args:
-        what: what is wrong.
-        where: names of parameters, worst first.
-        number: what was measured at the first of them.
-        threshold: the number from which on it is a finding.
-        advice: what to change.
-        source: who says so.
-    """
-
-    model_config = _FROZEN
-
-    what: str
-    where: tuple[str, ...]
-    number: float
-    threshold: float
-    advice: str
-    source: str
 
 
 TRACKED = ("update_ratio", "rms", "lost", "large", "under")
@@ -106,7 +85,7 @@ class Diagnosis(BaseModel):
     model_config = _FROZEN
 
     every: int
-    findings: tuple[Found, ...]
+    findings: tuple[Finding, ...]
     tracks: tuple[Track, ...]
     noise_scale: tuple[float | None, ...] = ()
 

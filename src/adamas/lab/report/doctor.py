@@ -1,10 +1,11 @@
 """What the doctor says of a run: its findings, and heat maps of every parameter over time."""
 
+from adamas.doctor import Finding
 from adamas.lab import text
 from adamas.lab.report.charts import plain
 from adamas.lab.report.internals import MOST, Rows, heat_map
 from adamas.lab.report.page import Chart, Words
-from adamas.lab.results import Diagnosis, Found
+from adamas.lab.results import Diagnosis
 
 _MAPS = (
     ("Update / weight at the doctor's looks", "Healthy is about 1e-3.", "update_ratio", True),
@@ -35,12 +36,12 @@ def _words(diagnosis: Diagnosis) -> Words:
     return Words("Findings", noise(diagnosis) or f"A look every {diagnosis.every} steps.", said)
 
 
-def sentence(found: Found) -> str:
+def sentence(found: Finding) -> str:
     """A finding as a sentence or two.
 
     Example:
-        >>> sentence(Found(what="eps dominates", where=("a", "b"), number=0.9, threshold=0.5, advice="a smaller eps.",
-        ...                source="Choi"))
+        >>> sentence(Finding(what="eps dominates", where=("a", "b"), number=0.9, threshold=0.5, advice="a smaller eps.",
+        ...                  source="Choi"))
         'Eps dominates (a, b): 0.9, threshold 0.5. What to change: a smaller eps. [Choi]'
     """
     names = ", ".join(found.where[:_SHOWN]) + (f", {len(found.where) - _SHOWN} more" if found.where[_SHOWN:] else "")
