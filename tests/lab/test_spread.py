@@ -2,7 +2,8 @@
 
 import os
 import signal
-from multiprocessing import active_children
+import time
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 from adamas.lab.compare import spec
 from adamas.lab.errors import LabError
 from adamas.lab.results import Point
-from adamas.lab.spread import train_spread
+from adamas.lab.spread import _follow, train_spread
 from adamas.lab.train import Stopped, train
 
 # Without dropout, whose masks each process draws for itself, and batch norm, which is over a process's part.
@@ -91,6 +92,28 @@ def test_sharded_and_killed_it_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     before = kept["step"] // 10 + 1
     assert TypeAdapter(tuple[Point, ...]).validate_json(kept["points"]) == resumed.points[:before]
     assert bits(resumed) == bits(train_spread(wanted))
+
+
+def complain(pipe):
+    pipe.send(LabError("Connection reset by peer", ""))
+
+
+def die_later():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_one_that_lost_the_other_is_not_what_went_wrong():
+    """The complaint comes before the system knows the other to be dead, as it does now and then."""
+    context = get_context("spawn")
+    told, telling = context.Pipe(duplex=False)
+    processes = [context.Process(target=complain, args=(telling,)), context.Process(target=die_later)]
+    for process in processes:
+        process.start()
+    with pytest.raises(LabError, match="a process of the run died"):
+        _follow(told, processes, lambda: False, context.Event(), lambda point: None)
+    for process in processes:
+        process.join()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ normalizes over a process's part of the batch. GPUs where there are enough of th
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -41,6 +42,9 @@ Strategy = Literal["ddp", "fsdp"]
 
 _LISTEN = 0.2
 """Seconds between two looks at whether to stop."""
+
+_DYING = 5.0
+"""Seconds after an error in which a process is waited for that may have been killed before."""
 
 
 def check(spec: RunSpec) -> None:
@@ -225,15 +229,26 @@ def _follow(
             elif message is None:
                 raise Stopped
             else:
-                # One that lost the other says so at once, and is not what went wrong.
-                _check_alive(processes)
+                _check_alive(processes, within=_DYING)
                 raise message
         _check_alive(processes)
 
 
-def _check_alive(processes: Sequence[BaseProcess]) -> None:
-    if any(process.exitcode for process in processes):
-        raise LabError(
-            "a process of the run died (killed, or out of memory)",
-            "the same command again, it goes on from where it was",
-        )
+def _check_alive(processes: Sequence[BaseProcess], within: float = 0.0) -> None:
+    """Finds out whether a process was killed, or will have been in some seconds.
+
+    One that lost the other says so, and is not what went wrong. It can say it before the system counts the other among
+    the dead: its connections are closed first. Where none was killed all end by themselves, and there is no wait.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        if any(process.exitcode for process in processes):
+            raise LabError(
+                "a process of the run died (killed, or out of memory)",
+                "the same command again, it goes on from where it was",
+            )
+        living = [process.sentinel for process in processes if process.exitcode is None]
+        remaining = deadline - time.monotonic()
+        if not living or remaining <= 0:
+            return
+        wait(living, timeout=remaining)
