@@ -33,6 +33,7 @@ lint: $(VENV)/.dev ## style, types, generated code
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m adamas.rules.cpp --check
+	$(BIN)/python -m adamas.rules.triton --check
 
 bench: $(VENV)/.lab ## compare the speed with every peer installed
 	$(BIN)/adamas bench
@@ -50,8 +51,9 @@ pages: $(VENV)/.lab ## make the pictures and tables of docs/formats again (half 
 build: $(VENV)/.dev ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w dist .
 
-generate: $(VENV)/.dev ## print the rules as C++ again
+generate: $(VENV)/.dev ## print the rules as C++ and as Triton again
 	$(BIN)/python -m adamas.rules.cpp
+	$(BIN)/python -m adamas.rules.triton
 
 sanitize: $(VENV)/.dev ## run the kernel tests on a build with address and undefined-behaviour sanitizers
 	PYTHON=$(BIN)/python tools/sanitize.sh

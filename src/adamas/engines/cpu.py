@@ -11,60 +11,40 @@ import torch
 from torch.autograd.graph import increment_version
 
 from adamas.engines import library
+from adamas.engines.kinds import RULES, kind_of
 from adamas.engines.launch import Item, Look, as_real
-from adamas.engines.layout import describe, merged_dims
+from adamas.engines.layout import describe, is_blockwise, merged_dims, operands_of
 from adamas.engines.norms import first_blocks
 from adamas.engines.rows import Rows
-from adamas.formats import Stored
 from adamas.formats.blocks import rows_of
-from adamas.rules import COMPILED, Rule
 
 NO_LIBRARY = "the compiled library is not available"
 REFUSED = "the compiled library refused the launch: it and the package are of different versions"
 
-# Codes of slots by (dtype, whether the slot has signs), and of the bits below a weight.
-_CODES = {(torch.int8, True): 4, (torch.uint8, False): 5, (torch.int32, True): 6, (torch.int32, False): 7}
-_LOW = {torch.int8: 4, torch.int16: 8}
-_RULES: dict[type[Rule], int] = {rule: number for number, rule in enumerate(COMPILED)}
+_LOW = {torch.int8: 4, torch.int16: 8}  # codes of the bits below a weight
 _ROUNDINGS = {"nearest": 0, "stochastic": 1, "split24": 2, "split32": 2}
 
 
 def refuse(item: Item, grad: torch.Tensor) -> str | None:
     """Say why this engine cannot step the item, or None if it can."""
     dtypes = [item.param.dtype, *(slot.codes.dtype for slot in item.slots)]
-    if item.rule not in _RULES:
+    if item.rule not in RULES:
         return f"the rule {item.rule.__name__} is not compiled"
     if item.param.device.type != "cpu":
         return f"it is on {item.param.device}"
     if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
         return f"it is a {type(item.owner).__name__}"
-    if item.param.dtype not in library.DTYPES or any(_dtype_of(slot) is None for slot in item.slots):
+    if item.param.dtype not in library.DTYPES or any(kind_of(slot) is None for slot in item.slots):
         return f"its dtypes are {', '.join(map(str, dtypes))}"
     if torch.is_grad_enabled():
         return "the step is to be differentiable"
     if torch._debug_has_internal_overlap(item.param) == 1:
         return "its elements share memory"
-    if len(merged_dims(_operands(item, grad), _blockwise(item))) > library.MAX_DIMS:
+    if len(merged_dims(operands_of(item, grad), is_blockwise(item))) > library.MAX_DIMS:
         return f"it has more than {library.MAX_DIMS} dimensions"
     if library.load() is None:
         return NO_LIBRARY
     return None
-
-
-def _dtype_of(slot: Stored) -> int | None:
-    """Return what the C ABI calls the dtype of a slot."""
-    codes = slot.codes.dtype
-    return _CODES.get((codes, slot.signed)) if slot.format.blockwise else library.DTYPES.get(codes)
-
-
-def _blockwise(item: Item) -> bool:
-    return any(slot.format.blockwise for slot in item.slots)
-
-
-def _operands(item: Item, grad: torch.Tensor) -> list[torch.Tensor]:
-    """Return what has a layout: weight, gradient, slots, bits below the weight. Codes in blocks are row-major."""
-    slots = [torch.empty(slot.shape, device="meta") if slot.format.blockwise else slot.codes for slot in item.slots]
-    return [item.param, grad, *slots, *([] if item.low is None else [item.low])]
 
 
 class CpuLaunch:
@@ -97,13 +77,13 @@ class CpuLaunch:
         numels = [item.param.numel() for item in items]
         blocks = first_blocks(numels)
         indexed = first.rounding.name != "nearest"
-        blockwise = _blockwise(first)
+        blockwise = is_blockwise(first)
         layouts = [
-            describe(_operands(item, as_real(grad)), len(item.slots), blockwise, indexed)
+            describe(operands_of(item, as_real(grad)), len(item.slots), blockwise, indexed)
             for item, grad in zip(items, grads, strict=True)
         ]
         self._keep.append(layouts)
-        struct.rule = _RULES[first.rule]
+        struct.rule = RULES[first.rule]
         struct.compute = library.DTYPES[first.compute]
         struct.rounding = _ROUNDINGS[first.rounding.name]
         struct.tensors = len(items)
@@ -115,7 +95,7 @@ class CpuLaunch:
         struct.dtype[0] = struct.dtype[1] = library.DTYPES[first.param.dtype]
         struct.operand[0] = self._addresses([item.param for item in items])  # the gradients' are new in every step
         for place, slots in enumerate(zip(*(item.slots for item in items), strict=True)):
-            struct.dtype[2 + place] = _dtype_of(slots[0])
+            struct.dtype[2 + place] = kind_of(slots[0])
             struct.operand[2 + place] = self._addresses([slot.codes for slot in slots])
             if slots[0].scale is not None:
                 struct.scale[place] = self._addresses([slot.scale for slot in slots if slot.scale is not None])

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import torch
 
+from adamas.engines.launch import Item
 from adamas.engines.library import INDEX_FLAT, LOW, MAX_DIMS, Layout
+
+
+def is_blockwise(item: Item) -> bool:
+    """Say whether a slot of the item is in blocks: it is then walked row-major."""
+    return any(slot.format.blockwise for slot in item.slots)
+
+
+def operands_of(item: Item, grad: torch.Tensor) -> list[torch.Tensor]:
+    """Return what has a layout: weight, gradient, slots, bits below the weight. Codes in blocks are row-major."""
+    slots = [torch.empty(slot.shape, device="meta") if slot.format.blockwise else slot.codes for slot in item.slots]
+    return [item.param, grad, *slots, *([] if item.low is None else [item.low])]
 
 
 def describe(operands: Sequence[torch.Tensor], slots: int, row_major: bool, indexed: bool) -> Layout | None:

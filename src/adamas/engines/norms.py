@@ -7,6 +7,7 @@ below give the same bits. (``csrc/norms.h`` has the same sum in C++.)
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from array import array
 from collections.abc import Callable, Sequence
@@ -34,10 +35,14 @@ class Squares:
     """
 
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
-        compiled = [i for i, x in enumerate(tensors) if _is_compiled(x)]
-        self._others = sorted(set(range(len(tensors))) - set(compiled))
-        dtypes = dict.fromkeys(tensors[i].dtype for i in compiled)
-        self._runs = [_Run({i: tensors[i] for i in compiled if tensors[i].dtype == dtype}) for dtype in dtypes]
+        runs: dict[tuple[torch.device, torch.dtype], dict[int, torch.Tensor]] = {}
+        self._others: list[int] = []
+        for i, x in enumerate(tensors):
+            if _is_compiled(x):
+                runs.setdefault((x.device, x.dtype), {})[i] = x
+            else:
+                self._others.append(i)
+        self._runs = [(_CpuRun if device.type == "cpu" else _GpuRun)(members) for (device, _), members in runs.items()]
 
     def of(self, tensors: Sequence[torch.Tensor]) -> array:
         """Return the sum of squares of each tensor as it is now."""
@@ -49,7 +54,21 @@ class Squares:
         return sums
 
 
-class _Run:
+class _GpuRun:
+    """Tensors of one dtype on one GPU that one kernel sums: the host waits for them once."""
+
+    def __init__(self, members: dict[int, torch.Tensor]) -> None:
+        from adamas.engines.triton_sums import GpuSquares
+
+        self._places, self._squares = list(members), GpuSquares(list(members.values()))
+
+    def fill(self, tensors: Sequence[torch.Tensor], sums: array) -> None:
+        """Put the sums of this run's tensors where they belong."""
+        for i, x in zip(self._places, self._squares.of([tensors[i] for i in self._places]), strict=True):
+            sums[i] = x
+
+
+class _CpuRun:
     """Tensors of one dtype that one call of ``adamas_squares`` sums."""
 
     def __init__(self, members: dict[int, torch.Tensor]) -> None:
@@ -137,9 +156,11 @@ def _flat(x: torch.Tensor) -> torch.Tensor:
 
 
 def _is_compiled(x: torch.Tensor) -> bool:
-    """Say whether the compiled library can sum it where it is; the sign of a lazily negated number does not matter."""
-    known = x.dtype.to_real() in library.DTYPES and x.device.type == "cpu"
-    return known and type(x) is torch.Tensor and _is_dense(x) and library.load() is not None
+    """Say whether a compiled engine can sum it where it is; the sign of a lazily negated number does not matter."""
+    known = x.dtype.to_real() in library.DTYPES and type(x) is torch.Tensor and _is_dense(x)
+    if x.device.type == "cuda":
+        return known and importlib.util.find_spec("triton") is not None
+    return known and x.device.type == "cpu" and library.load() is not None
 
 
 def _is_dense(x: torch.Tensor) -> bool:

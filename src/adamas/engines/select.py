@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
-from adamas.engines import cpu
+from adamas.engines import cpu, triton
 from adamas.engines.batch import Batch
 from adamas.engines.cpu import CpuLaunch
-from adamas.engines.launch import Item, as_real
+from adamas.engines.launch import Item, Launch, as_real
 from adamas.engines.reference import ReferenceLaunch
+from adamas.engines.triton import TritonLaunch
 
-ENGINES = ("reference", "cpu")
+ENGINES = ("reference", "cpu", "triton")
 ENVIRONMENT = "ADAMAS_ENGINE"
+
+_LAUNCHES: dict[str, Callable[[list[Item], list[torch.Tensor]], Launch]] = {
+    "reference": lambda items, grads: ReferenceLaunch(items),
+    "cpu": CpuLaunch,
+    "triton": TritonLaunch,
+}
 
 
 def wanted_engine(asked: str) -> str:
@@ -36,13 +44,28 @@ def choose(item: Item, grad: torch.Tensor, asked: str) -> str:
         RuntimeError: if the engine asked for cannot.
     """
     wanted = wanted_engine(asked)
-    why = None if wanted == "reference" else cpu.refuse(item, as_real(grad))
+    if wanted == "reference":
+        return wanted
+    compiled = compiled_engine(item.param, wanted)
+    why = (triton if compiled == "triton" else cpu).refuse(item, as_real(grad))
     if why is None:
-        return "reference" if wanted == "reference" else "cpu"
+        return compiled
     # A missing library has been warned about, once; that fallback is promised for every choice.
     if wanted == "auto" or why == cpu.NO_LIBRARY:
         return "reference"
     raise RuntimeError(f"engine='{wanted}' cannot step {item.name}: {why}; use engine='auto' or engine='reference'")
+
+
+def compiled_engine(x: torch.Tensor, wanted: str) -> str:
+    """Return the engine that ``auto`` tries for a tensor, or the one that is wanted.
+
+    Example:
+        >>> compiled_engine(torch.zeros(1), "auto"), compiled_engine(torch.zeros(1), "triton")
+        ('cpu', 'triton')
+    """
+    if wanted != "auto":
+        return wanted
+    return "triton" if x.device.type == "cuda" else "cpu"
 
 
 def batches(items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Sequence[str]) -> list[Batch]:
@@ -50,18 +73,17 @@ def batches(items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Seque
 
     A parameter that is listed twice goes into two launches, so that its second step begins after its first.
     """
-    together: dict[tuple[object, ...], list[tuple[Item, torch.Tensor]]] = {}
+    together: dict[tuple[Any, ...], list[tuple[Item, torch.Tensor]]] = {}
     seen: dict[torch.Tensor, int] = {}
     for item, grad, engine in zip(items, grads, engines, strict=True):
         seen[item.owner] = seen.get(item.owner, 0) + 1
         dtypes = (item.param.dtype, *(slot.codes.dtype for slot in item.slots))
-        key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner])
+        device = item.param.device if engine == "triton" else None
+        key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner], device)
         together.setdefault(key, []).append((item, grad))
     made = []
     for (engine, *_), members in together.items():
         launch_items = [item for item, _ in members]
-        launch = (
-            CpuLaunch(launch_items, [grad for _, grad in members]) if engine == "cpu" else ReferenceLaunch(launch_items)
-        )
+        launch = _LAUNCHES[engine](launch_items, [grad for _, grad in members])
         made.append(Batch(launch, launch_items))
     return made

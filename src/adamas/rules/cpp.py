@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 from adamas.rules import COMPILED
+from adamas.rules.generated import write_or_check
 from adamas.rules.language import trace
 from adamas.rules.rule import Rule
 
@@ -103,16 +103,7 @@ def _operand(name: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the header, or with ``--check`` only say whether it is current."""
-    parser = argparse.ArgumentParser(prog="python -m adamas.rules.cpp", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the header is out of date")
-    check = parser.parse_args(arguments).check
-    printed = print_header()
-    current = HEADER.exists() and HEADER.read_text(encoding="utf-8") == printed
-    if check:
-        print(f"{HEADER.name} is {'current' if current else 'out of date: run python -m adamas.rules.cpp'}")
-        return 0 if current else 1
-    HEADER.write_text(printed, encoding="utf-8")
-    return 0
+    return write_or_check("adamas.rules.cpp", HEADER, print_header, __doc__, arguments)
 
 
 __all__ = ["HEADER", "example", "moment_places", "print_header", "print_rule", "scalar_names"]

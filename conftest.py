@@ -1,0 +1,9 @@
+"""Kernels run in Triton's interpreter, on the CPU; it has to be told so before anything imports it."""
+
+import importlib.util
+import os
+
+os.environ["TRITON_INTERPRET"] = "1"
+
+# Without Triton (it is for Linux) its kernels cannot be imported, and so not be looked at for examples.
+collect_ignore_glob = [] if importlib.util.find_spec("triton") else ["src/adamas/kernels/*.py", "tests/triton/*.py"]

@@ -1,0 +1,160 @@
+"""The Triton engine: one kernel launch steps all tensors of a launch on a GPU (CUDA, ROCm), whatever group they are in.
+
+Validated in Triton's interpreter (``TRITON_INTERPRET=1``), which runs the kernels on the CPU: there alone this engine
+takes CPU tensors. Its speed on a GPU is not yet measured.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from array import array
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch.autograd.graph import increment_version
+
+from adamas.engines import library
+from adamas.engines.kinds import RULES, kind_of
+from adamas.engines.launch import Item, Look, as_real
+from adamas.engines.layout import is_blockwise, merged_dims, operands_of
+from adamas.engines.rows import Rows
+from adamas.engines.triton_sums import totals
+from adamas.engines.triton_table import BLOCKS, UNITS, Fresh, Part, Table, send
+
+NO_TRITON = "Triton is not installed (pip install 'adamas[triton]')"
+
+_RANDOM = {"nearest": 0, "stochastic": 1, "split24": 2, "split32": 2}
+_SUMS = 13  # numbers of a tensor, as in engines/statistics.py
+
+
+@functools.cache
+def installed() -> bool:
+    """Say whether Triton is there."""
+    return importlib.util.find_spec("triton") is not None
+
+
+def interpreted() -> bool:
+    """Say whether kernels run in Triton's interpreter."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def refuse(item: Item, grad: torch.Tensor) -> str | None:
+    """Say why this engine cannot step the item, or None if it can."""
+    dtypes = [item.param.dtype, *(slot.codes.dtype for slot in item.slots)]
+    if item.rule not in RULES:
+        return f"the rule {item.rule.__name__} is not compiled"
+    if not installed():
+        return NO_TRITON
+    if item.param.device.type != "cuda" and not (item.param.device.type == "cpu" and interpreted()):
+        return f"it is on {item.param.device}"
+    if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
+        return f"it is a {type(item.owner).__name__}"
+    if torch.float64 in dtypes or any(kind_of(slot) is None for slot in item.slots):
+        return f"its dtypes are {', '.join(map(str, dtypes))}"
+    if torch.is_grad_enabled():
+        return "the step is to be differentiable"
+    if torch._debug_has_internal_overlap(item.param) == 1:
+        return "its elements share memory"
+    if len(merged_dims(operands_of(item, grad), is_blockwise(item))) > library.MAX_DIMS:
+        return f"it has more than {library.MAX_DIMS} dimensions"
+    return None
+
+
+class TritonLaunch:
+    """Items stepped by one launch of `adamas.kernels.step`; by two if some of them lie otherwise than row-major.
+
+    Args:
+        items: parameters of one rule, one set of dtypes, one rounding and one device.
+        grads: their gradients now; later ones must have the same strides.
+    """
+
+    def __init__(self, items: Sequence[Item], grads: Sequence[torch.Tensor]) -> None:
+        from adamas.kernels.step import step_kernel
+        from adamas.kernels.sums import ratios_kernel, statistics_kernel
+
+        self.items = items
+        self._kernels = {"step": step_kernel, "ratios": ratios_kernel, "statistics": statistics_kernel}
+        self._written = [item.owner for item in items]
+        self._lazy = any(grad.is_conj() or grad.is_neg() for grad in grads)
+        self._table = Table(items, grads)
+        first = items[0]
+        kinds = [kind_of(slot) for slot in first.slots]
+        self._slots = [kinds[place] if place < len(kinds) else -1 for place in range(library.MAX_SLOTS)]
+        self._weight = {
+            "WEIGHT": library.DTYPES[first.param.dtype],
+            "LOW": 0 if first.low is None else first.low.element_size(),
+        }
+        self._rule = {
+            **self._weight,
+            **{f"SLOT{place}": kind for place, kind in enumerate(self._slots)},
+            "RULE": RULES[first.rule],
+            "RANDOM": _RANDOM[first.rounding.name],
+        }
+
+    def run(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> None:
+        """Take one step for every item."""
+        fresh, kept = self._send(grads, rows, row_of, steps)
+        self._step(fresh, rows)
+        del kept
+
+    def ratios(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array
+    ) -> array:
+        """Return the sum of g^2 / max(v, floor) of every item."""
+        fresh, kept = self._send(grads, rows, row_of, steps)
+        sums = self._sums(1, torch.float64)
+        (moment,) = send(sums.device, array("f", moments))
+        named = {**self._weight, "SLOT": self._slots[slot], "PLACE": slot}
+        for part in self._table.parts:
+            around = (fresh.gradients, fresh.places, fresh.numbers, rows.width, moment, sums)
+            self._call("ratios", part, part.sum_owner, *around, BLOCKS=BLOCKS, **named)
+        del kept
+        return totals(sums[0], self._table.first_block)
+
+    def statistics(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
+    ) -> Sequence[float]:
+        """Return the numbers of every item; and take the step, if that is asked for."""
+        fresh, kept = self._send(grads, rows, row_of, steps)
+        sums = self._sums(_SUMS, torch.float32)
+        (limits,) = send(sums.device, array("f", look.limits))
+        named = {**self._rule, "FIRST": look.first, "SECOND": look.second}
+        for part in self._table.parts:
+            around = (fresh.gradients, fresh.places, fresh.numbers, rows.width, limits, sums, sums.shape[1])
+            self._call("statistics", part, part.sum_owner, *around, BLOCKS=BLOCKS, **named)
+        if run:
+            self._step(fresh, rows)
+        del kept
+        here = sums.cpu()
+        largest = here[_SUMS - 1].tolist()
+        first = self._table.first_block
+        columns = [totals(each, first) for each in here[: _SUMS - 1]]
+        columns.append(array("d", [max(largest[a:b], default=0.0) for a, b in pairwise(first)]))
+        return [column[place] for place in range(len(self.items)) for column in columns]
+
+    def _step(self, fresh: Fresh, rows: Rows) -> None:
+        increment_version(self._written)
+        for part in self._table.parts:
+            self._call("step", part, part.owner, *fresh, rows.width, UNITS=UNITS, **self._rule)
+
+    def _call(self, kernel: str, part: Part, owner: torch.Tensor, *arguments: Any, **named: Any) -> None:
+        table = self._table
+        with torch.cuda.device_of(table.fields):
+            self._kernels[kernel][(len(owner),)](
+                table.fields, owner, table.layout, *arguments, DIMS=part.dims, enable_fp_fusion=False, **named
+            )
+
+    def _sums(self, numbers: int, dtype: torch.dtype) -> torch.Tensor:
+        return torch.empty(numbers, self._table.first_block[-1], dtype=dtype, device=self._table.fields.device)
+
+    def _send(
+        self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array
+    ) -> tuple[Fresh, Sequence[torch.Tensor]]:
+        """Return what is new in this step, and what must outlive the launch."""
+        if self._lazy:
+            grads = [as_real(grad) for grad in grads]
+        return self._table.send(grads, rows, row_of, steps), grads

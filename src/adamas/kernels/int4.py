@@ -1,0 +1,115 @@
+"""Half a byte an element, as ``csrc/int4.h`` has it: formats/int4.py has the code maps.
+
+Codes are packed in strips of 32 elements of a row: byte j holds element j below and element j + 16 above.
+"""
+
+import triton
+import triton.language as tl
+
+from adamas.kernels.blocks import HUGE, SIGNED_TINY, TINY, flushed, largest, not_a_number, over, unsigned_block_sum
+from adamas.kernels.numbers import bits_of, float_of, nearest_whole
+from adamas.kernels.vocabulary import divide
+
+_PER_7, _HALF_OCTAVE = tl.constexpr(1 / 7), tl.constexpr(0.5**0.5)
+
+
+@triton.jit
+def _row_bytes(length):
+    """Return how many bytes a row takes."""
+    left = length % 32
+    return length // 32 * 16 + (tl.where(left < 16, left, 16) + 3) // 4 * 4
+
+
+@triton.jit
+def _half_octaves(q):
+    """Return 2^(-(15 - q) / 2)."""
+    below = 15 - q
+    octave = float_of(((127 - (below >> 1)) << 23).to(tl.uint32, bitcast=True))
+    return tl.where((below & 1) > 0, octave * _HALF_OCTAVE, octave)
+
+
+@triton.jit
+def read_int4(codes, scales, SIGNED: tl.constexpr, row, column, length, mask):
+    """Return elements of rows, wherever they are."""
+    at = row * _row_bytes(length) + column // 32 * 16 + column % 16
+    both = tl.load(codes.to(tl.pointer_type(tl.uint8)) + at, mask=mask, other=0).to(tl.int32)
+    q = tl.where(column % 32 < 16, both, both >> 4) & 15
+    if SIGNED:
+        block = row * ((length + 31) // 32) + column // 32
+        bits = tl.load(scales.to(tl.pointer_type(tl.uint16)) + block, mask=mask, other=0)
+        x = tl.where(q > 7, q - 16, q).to(tl.float32) * (float_of(bits.to(tl.uint32) << 16) * _PER_7)
+    else:
+        block = row * ((length + 63) // 64) + column // 64
+        x = _half_octaves(q) * tl.load(scales.to(tl.pointer_type(tl.float32)) + block, mask=mask, other=0.0)
+        x = tl.where((x >= TINY) | (x != x), x, 0.0)
+    return x
+
+
+@triton.jit
+def _signed_codes(x):
+    """Return codes and scale bits of blocks of 32 (blocks, 32)."""
+    top, _ = largest(x, SIGNED_TINY)
+    up = float_of((bits_of(top) + 0xFFFF) & 0xFFFF0000)
+    usable = (up > 0.0) & (up < HUGE)
+    scale = tl.where(usable, up, tl.where(up == 0.0, 0.0, not_a_number(up)))
+    x = tl.where((tl.abs(x) >= TINY) & usable[:, None], x, 0.0)
+    q = nearest_whole(x * over(7.0, up, usable)[:, None])
+    return q.to(tl.int32) & 15, (bits_of(scale) >> 16).to(tl.uint16)
+
+
+@triton.jit
+def _unsigned_codes(x, real):
+    """Return codes and scales of blocks of 64 (blocks, 64)."""
+    top, usable = largest(x, TINY)
+    bits = bits_of(flushed(x) * over(1.0, top, usable)[:, None]).to(tl.int32, bitcast=True)
+    mantissa = bits & 0x7FFFFF
+    q = 15 + 2 * ((bits >> 23) - 127) + tl.where(mantissa >= 0x1837F1, 1, 0) + tl.where(mantissa >= 0x5744FD, 1, 0)
+    q = tl.where(usable[:, None], tl.where(q < 0, 0, tl.where(q > 15, 15, q)), 0)
+    kept = unsigned_block_sum(float_of(bits.to(tl.uint32, bitcast=True)))
+    read = unsigned_block_sum(tl.where(real, _half_octaves(q), 0.0))
+    share = tl.reshape(divide(kept, tl.where(read > 0.0, read, 1.0)), top.shape)
+    return q, tl.where(top > 0.0, top * share, top)
+
+
+@triton.jit
+def write_int4(codes, scales, SIGNED: tl.constexpr, x, first, total, per_row, length, mask):
+    """Write units (a tile), and their scales.
+
+    ``first`` is the number of the first unit in the tensor, ``total`` how many there are, ``per_row`` in a row.
+    """
+    size: tl.constexpr = 32 if SIGNED else 64
+    share: tl.constexpr = 128 // size
+    units: tl.constexpr = x.shape[0]
+    blocks = tl.reshape(tl.where(mask, x, 0.0), (units * share, size))
+    real = tl.reshape(mask, (units * share, size))
+    if SIGNED:
+        q, scale = _signed_codes(blocks)
+    else:
+        q, scale = _unsigned_codes(blocks, real)
+    block = tl.arange(0, units * share)
+    unit = first + block // share
+    column = (unit % per_row) * 128 + block % share * size
+    there = (unit < total) & (column < length)
+    at = unit // per_row * ((length + size - 1) // size) + column // size
+    if SIGNED:
+        tl.store(scales.to(tl.pointer_type(tl.uint16)) + at, scale, mask=there)
+    else:
+        tl.store(scales.to(tl.pointer_type(tl.float32)) + at, scale, mask=there)
+    _store_packed(codes, tl.reshape(tl.where(real, q, 0), (units * 4, 32)), first, total, per_row, length)
+
+
+@triton.jit
+def _store_packed(codes, q, first, total, per_row, length):
+    """Write the codes of strips (strips, 32)."""
+    strips: tl.constexpr = q.shape[0]
+    below, above = tl.split(tl.permute(tl.reshape(q, (strips, 2, 16)), (0, 2, 1)))
+    strip = tl.arange(0, strips)
+    unit = first + strip // 4
+    column = (unit % per_row) * 128 + strip % 4 * 32
+    at = unit // per_row * _row_bytes(length) + column // 2
+    left = length - column
+    room = tl.where(unit < total, (tl.where(left < 16, left, 16) + 3) // 4 * 4, 0)
+    lane = tl.arange(0, 16)
+    mask = lane[None, :] < room[:, None]
+    pointer = codes.to(tl.pointer_type(tl.uint8)) + (at[:, None] + lane[None, :])
+    tl.store(pointer, (below | (above << 4)).to(tl.uint8), mask=mask)

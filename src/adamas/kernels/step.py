@@ -1,0 +1,141 @@
+"""The step: one launch for all tensors, a tile of units of 128 elements for every program."""
+
+import triton
+import triton.language as tl
+
+from adamas.kernels.int4 import write_int4
+from adamas.kernels.int8 import write_int8
+from adamas.kernels.numbers import load, rounded, store
+from adamas.kernels.operands import (
+    AROUND,
+    FIELDS,
+    FIRST_PROGRAM,
+    LOW_FIELD,
+    SCALE_FIELD,
+    SLOT_FIELD,
+    STREAM_FIELD,
+    WEIGHT_FIELD,
+    read_slot,
+    read_weight,
+    seen,
+    whereabouts,
+)
+from adamas.kernels.rules_generated import update
+from adamas.kernels.split import parted, store_low
+
+
+@triton.jit
+def step_kernel(
+    table,
+    owner,
+    layout,
+    gradients,
+    steps,
+    places,
+    numbers,
+    width,
+    RULE: tl.constexpr,
+    WEIGHT: tl.constexpr,
+    SLOT0: tl.constexpr,
+    SLOT1: tl.constexpr,
+    SLOT2: tl.constexpr,
+    LOW: tl.constexpr,
+    RANDOM: tl.constexpr,
+    DIMS: tl.constexpr,
+    UNITS: tl.constexpr,
+):
+    """Step some units of one tensor.
+
+    Args:
+        table: what does not change from step to step (`adamas.kernels.operands`).
+        owner: number of the tensor that each program steps (int32).
+        layout: where elements are, if DIMS is not 0.
+        gradients: address of each tensor's gradient.
+        steps: the step each tensor is at (float64).
+        places: which row of numbers each tensor takes (int32).
+        numbers: rows of numbers (float32).
+        width: how many numbers a row has.
+        RULE: number of the rule.
+        WEIGHT: kind of weights and gradients; of slots and bits below likewise.
+        SLOT0: kind of the first slot; -1: none.
+        SLOT1: of the second.
+        SLOT2: of the third.
+        LOW: bytes of the bits below a weight; 0: none.
+        RANDOM: whether 16 bits are rounded at random: 0 no, 1 weights and slots, 2 slots.
+        DIMS: dimensions in ``layout``.
+        UNITS: how many units a program steps.
+    """
+    program = tl.program_id(0)
+    tensor = tl.load(owner + program).to(tl.int64)
+    own = table + tensor * FIELDS
+    length = tl.load(own)
+    per_row = (length + 127) // 128
+    total = tl.load(own + 1) * per_row
+    first = (program - tl.load(own + FIRST_PROGRAM)) * UNITS
+    unit = first + tl.arange(0, UNITS)
+    there = unit < total
+    row = unit // per_row
+    start = (unit % per_row) * 128
+    lane = tl.arange(0, 128)
+    mask = lane[None, :] < tl.where(there, length - start, 0)[:, None]
+    column = start[:, None] + lane[None, :]
+    at = (row * length)[:, None] + column
+    at_x, at_g, at0, at1, at2, at_low, index = whereabouts(layout, tensor, at, DIMS)
+
+    own_numbers = numbers + tl.load(places + tensor) * width
+    x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)
+    g = seen(load(tl.load(gradients + tensor), WEIGHT, at_g, mask), x, own_numbers)
+    s0 = read_slot(own, 0, SLOT0, at0, row[:, None], column, mask, x)
+    s1 = read_slot(own, 1, SLOT1, at1, row[:, None], column, mask, x)
+    s2 = read_slot(own, 2, SLOT2, at2, row[:, None], column, mask, x)
+    y, s0, s1, s2 = update(RULE, tl.load(own_numbers) * x, g, own_numbers + AROUND, s0, s1, s2)
+    y = tl.where(y == x, x, y)  # a step of nothing keeps every bit, of -0 too
+
+    step = tl.load(steps + tensor).to(tl.int64)
+    _write_weight(own, WEIGHT, LOW, RANDOM, y, at_x, at_low, index, step, mask)
+    _write_slot(own, 0, SLOT0, RANDOM, s0, at, at0, index, first, unit, total, per_row, length, step, mask, there)
+    _write_slot(own, 1, SLOT1, RANDOM, s1, at, at1, index, first, unit, total, per_row, length, step, mask, there)
+    _write_slot(own, 2, SLOT2, RANDOM, s2, at, at2, index, first, unit, total, per_row, length, step, mask, there)
+
+
+@triton.jit
+def _write_weight(own, WEIGHT: tl.constexpr, LOW: tl.constexpr, RANDOM: tl.constexpr, y, at, at_low, index, step, mask):
+    address = tl.load(own + WEIGHT_FIELD)
+    if LOW == 0:
+        stored = rounded(y, WEIGHT, RANDOM == 1, tl.load(own + STREAM_FIELD), step, 0, index)
+        store(address, WEIGHT, at, stored, mask)
+    else:
+        hi, low = parted(y, WEIGHT, LOW)
+        store(address, WEIGHT, at, hi, mask)
+        store_low(tl.load(own + LOW_FIELD), LOW, at_low, low, mask)
+
+
+@triton.jit
+def _write_slot(
+    own,
+    PLACE: tl.constexpr,
+    KIND: tl.constexpr,
+    RANDOM: tl.constexpr,
+    values,
+    at,
+    at_slot,
+    index,
+    first,
+    unit,
+    total,
+    per_row,
+    length,
+    step,
+    mask,
+    there,
+):
+    if KIND >= 0:
+        codes, scales = tl.load(own + SLOT_FIELD + PLACE), tl.load(own + SCALE_FIELD + PLACE)
+        stream = tl.load(own + STREAM_FIELD)
+        if KIND >= 6:
+            write_int4(codes, scales, KIND == 6, values, first, total, per_row, length, mask)
+        elif KIND >= 4:
+            write_int8(codes, scales, KIND == 4, values, at, unit, mask, there, stream, step, 2 + PLACE)
+        else:
+            stored = rounded(values, KIND, RANDOM != 0, stream, step, 2 + PLACE, index)
+            store(codes, KIND, at_slot, stored, mask)

@@ -1,0 +1,1 @@
+"""The Triton engine, in Triton's interpreter and compiled for GPUs that are not there."""
