@@ -14,22 +14,23 @@ ROOT = Path(adamas.rules.__file__).parents[1]
 
 # Which rooms a room may know. (docs/design.md)
 ALLOWED: dict[str, set[str]] = {
+    "shards": set(),
     "rules": {"rules"},
     "rounding": {"rounding"},
     "formats": {"formats", "rounding"},
-    "engines": {"engines", "formats", "rounding", "rules"},
+    "engines": {"engines", "formats", "rounding", "rules", "shards"},
     "hyperparameters": {"engines", "formats", "rounding", "rules"},
-    "planning": {"engines", "formats", "rounding", "rules", "slots", "sparse"},
-    "slots": {"engines", "formats", "rounding", "rules"},
+    "planning": {"engines", "formats", "rounding", "rules", "shards", "slots", "sparse"},
+    "slots": {"engines", "formats", "rounding", "rules", "shards"},
     "sparse": {"engines", "rounding", "rules", "sparse"},
-    "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "slots"},
+    "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "shards", "slots"},
     "groups": {"groups"},
-    "doctor": {"doctor", "engines", "reports", "rules"},
+    "doctor": {"doctor", "engines", "reports", "rules", "shards"},
     "reports": {"engines"},
     "guards": {"engines", "hyperparameters", "reports"},
     "hooks": set(),
     "release": {"engines", "planning", "release", "reports", "rules"},
-    "precision": {"checkpoint", "engines", "rounding"},
+    "precision": {"checkpoint", "engines", "rounding", "shards"},
     "replacing": {"formats", "planning", "rules", "slots"},
     "optimizer": {
         "checkpoint",
@@ -44,10 +45,11 @@ ALLOWED: dict[str, set[str]] = {
         "replacing",
         "reports",
         "rules",
+        "shards",
         "sparse",
     },
-    "optimizers": {"optimizer", "planning", "rules", "slots"},
-    "memory": {"formats", "optimizer", "slots"},
+    "optimizers": {"optimizer", "planning", "rules", "shards", "slots"},
+    "memory": {"formats", "optimizer", "shards", "slots"},
     "__init__": {"checkpoint", "doctor", "groups", "memory", "optimizer", "optimizers", "rules"},
 }
 
