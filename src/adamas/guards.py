@@ -177,9 +177,7 @@ class Guards:
         return plan.across.total(sums) if plan.across else sums
 
 
-def broken(
-    squares: Sequence[float], grads: Sequence[torch.Tensor], across: Across
-) -> list[tuple[int, int, int]]:
+def broken(squares: Sequence[float], grads: Sequence[torch.Tensor], across: Across) -> list[tuple[int, int, int]]:
     """Return the places of the gradients that have an infinity or a NaN, with how many NaN and how many infinities.
 
     Args:

@@ -124,6 +124,7 @@ def _serve(order: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _main() -> None:
     import torch
+    import torch._dynamo  # fully_shard does: half a second in every process
     import torch.distributed.checkpoint.state_dict
     import torch.distributed.fsdp
     import torch.distributed.tensor.parallel

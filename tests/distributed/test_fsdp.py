@@ -46,7 +46,7 @@ def test_state_is_placed_as_the_parameter_and_shared_evenly(ranks: Ranks, size: 
 
 def test_a_step_keeps_its_plan_and_dispatches_nothing(ranks: Ranks) -> None:
     for each in ranks.each(2, jobs.steady):
-        assert each == {"dispatched": [], "kept": True, "replaced": True, "versions": 1}
+        assert each == {"called": [], "kept": True, "replaced": True, "versions": 1}
 
 
 def test_meshes_are_mixed(ranks: Ranks) -> None:
@@ -63,6 +63,8 @@ def test_training_through_fsdp(ranks: Ranks) -> None:
 
 def test_what_cannot_be_is_refused(ranks: Ranks) -> None:
     for said in ranks.each(2, jobs.refused):
-        assert "parameter 'w' (group 0) cannot have moments in int8: it is cut into 2 along dimension 1" in said["columns"]
+        assert (
+            "parameter 'w' (group 0) cannot have moments in int8: it is cut into 2 along dimension 1" in said["columns"]
+        )
         assert "differentiable=True is for plain parameters" in said["differentiable"]
         assert "is cut over processes, and replace() is for whole parameters" in said["replace"]

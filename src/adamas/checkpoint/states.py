@@ -47,7 +47,9 @@ class Expected(NamedTuple):
         """Return what is expected of a state that was saved with the hyper-parameters ``saved`` for ``group``."""
         as_saved = {word: saved.get(word, "auto") for word in ("state_format", "rounding")}
         fresh: dict[str, Any] = {}
-        make_state(torch.empty_like(piece_of(p, cut), device="meta"), name, key, {**group, **as_saved}, rule, fresh, cut)
+        make_state(
+            torch.empty_like(piece_of(p, cut), device="meta"), name, key, {**group, **as_saved}, rule, fresh, cut
+        )
         counters = frozenset({"step", *(counter.name for counter in rule.counters)})
         return cls(name, key, rule.slots, counters, fresh, cut)
 

@@ -30,6 +30,7 @@ _States = dict[_Tensor, dict[str, Any]]
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable", "sparse", "row_steps")
 
+
 class Toucher(Protocol):
     """Finds the rows that a sparse gradient touches."""
 
