@@ -24,7 +24,7 @@ UNIT = 128  # elements: no block of any format ends between two multiples of it
 
 
 def is_sharded(x: Any) -> bool:
-    """Say whether a tensor is a DTensor. (Nobody has one who has not imported their module.)"""
+    """Say whether a tensor is a DTensor; nobody has one who has not imported their module."""
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(x, module.DTensor)
 

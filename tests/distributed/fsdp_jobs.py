@@ -75,7 +75,10 @@ def guarded() -> list[str]:
             if not torch.allclose(p, full(q), rtol=2**-22, atol=2**-40):
                 wrong.append(f"step {step}: weights differ by {(p - full(q)).abs().max()}")
         a, b = first.last_step, second.last_step
-        assert a is not None and b is not None and a.norm is not None and b.norm is not None
+        assert a is not None
+        assert b is not None
+        assert a.norm is not None
+        assert b.norm is not None
         if abs(a.norm / b.norm - 1) > 1e-14 or any(abs(a.norms[n] / b.norms[n] - 1) > 1e-14 for n in a.norms):
             wrong.append(f"step {step}: norms {a.norm} and {b.norm}")
         wrong += [
@@ -172,7 +175,7 @@ def steady() -> dict[str, Any]:
 
 
 def two_meshes() -> list[str]:
-    """Tensor parallel and FSDP2 over 2 x 2 processes, FSDP2 over 4, a DTensor of copies and a plain one in one optimizer."""
+    """Tensor parallel and FSDP2 over 2 x 2 processes, FSDP2 over 4, copies and a plain tensor in one optimizer."""
     grid = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "model"))
     torch.manual_seed(1)
     one = nn.ModuleDict(
@@ -217,7 +220,8 @@ def two_meshes() -> list[str]:
                 give(model, gradients(one, step))
                 optimizer.step()
         if "clip_norm" in choices:
-            assert first.last_step and second.last_step and first.last_step.norm and second.last_step.norm
+            assert first.last_step is not None
+            assert second.last_step is not None
             if abs(first.last_step.norm / second.last_step.norm - 1) > 1e-14:
                 wrong.append(f"norms {first.last_step.norm} {second.last_step.norm}")
         else:
@@ -256,7 +260,7 @@ def refused() -> dict[str, str]:
 
 
 def moved_gradients() -> list[str]:
-    """Gradients that are placed otherwise than their parameters, as tensor parallel norms have: moved, and kept as they are."""
+    """Gradients placed otherwise than their parameters, as tensor parallel norms have: moved, and kept as they are."""
     torch.manual_seed(0)
     plain, sums = nn.Parameter(torch.ones(6, 4)), torch.randn(6, 4)
     p = nn.Parameter(distribute_tensor(torch.ones(6, 4), mesh(), [Replicate()]))
@@ -274,7 +278,7 @@ def moved_gradients() -> list[str]:
 
 
 def trained() -> list[str]:
-    """Backward through FSDP2, the doctor looking: gradients as they come out of its reduce, given to the whole model."""
+    """Backward through FSDP2, the doctor looking: the gradients of its reduce are given to the whole model, too."""
     one, other = whole(), sharded()
     first, second = (adamas.AdamW(model.named_parameters(), lr=0.01) for model in (one, other))
     first.diagnose_every = second.diagnose_every = 2

@@ -132,7 +132,7 @@ def _piece(key: str, value: torch.Tensor, like: torch.Tensor, expected: Expected
     if its is not None and (own is None or (its.mesh, its.placements) != (own.mesh, own.placements)):
         wanted = "whole" if own is None else f"{own.placements} on {own.mesh}"
         raise ValueError(
-            f"{key} of {expected.name} is {its.placements} on {its.mesh} in the checkpoint, this parameter is {wanted}: "
+            f"{key} of {expected.name} is {its.placements} on {its.mesh} in the checkpoint, here {wanted}: "
             f"load it with torch.distributed.checkpoint and get_optimizer_state_dict, which cut it as it is needed"
         )
     return value if own is None else own.take(value)

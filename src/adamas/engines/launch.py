@@ -61,7 +61,7 @@ class Item:
 
     @property
     def origin(self) -> tuple[int, list[int]] | None:
-        """Where the first element is in the whole, and how far the next one is in each dimension; None if it is whole."""
+        """Where the first element is in the whole, and how far the next is in each dimension; None if it is whole."""
         return None if self.cut is None else self.cut.index(self.owner.is_complex())
 
     def index(self) -> torch.Tensor | None:
