@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from adamas.engines.across import Across
 from adamas.engines.launch import Item
 from adamas.engines.norms import Squares, total_norm
 from adamas.engines.plan import Plan
@@ -122,10 +123,10 @@ class Guards:
         if self.clip_norm is not None or self.nonfinite != "propagate":
             squares = self._sum(plan, grads)
             values = [*grads[: plan.dense], *(touched.values for touched in grads[plan.dense :])]
-            bad = broken(squares, values) if self.nonfinite != "propagate" else []
+            bad = broken(squares, values, plan.across) if self.nonfinite != "propagate" else []
             if bad:
                 undo()
-                why = describe_broken(bad, plan.items, values)
+                why = describe_broken(bad, plan.items)
                 self.skip(groups, why, items=plan.items, squares=squares, inverse_scale=inverse_scale)
                 return
             factor = self.clip_factor(total_norm(squares, inverse_scale))
@@ -173,23 +174,36 @@ class Guards:
         for touched in grads[plan.dense :]:  # of another size in every step
             merged = [touched.merged()]
             sums += Squares(merged).of(merged)
-        return sums
+        return plan.across.total(sums) if plan.across else sums
 
 
-def broken(squares: Sequence[float], grads: Sequence[torch.Tensor]) -> list[int]:
-    """Return the places of the gradients that have an infinity or a NaN."""
+def broken(squares: Sequence[float], grads: Sequence[torch.Tensor], across: Across) -> list[tuple[int, int, int]]:
+    """Return the places of the gradients that have an infinity or a NaN, with how many NaN and how many infinities.
+
+    Args:
+        squares: their sums of squares, over whole parameters: all processes suspect the same gradients.
+        grads: the gradients, of parameters that are cut their pieces.
+        across: adds up what is over pieces.
+    """
     suspects = [place for place, each in enumerate(squares) if not math.isfinite(each)]
-    # Squares of float64 can overflow where the number itself does not.
-    return [i for i in suspects if grads[i].dtype.to_real() != torch.float64 or not grads[i].isfinite().all()]
-
-
-def describe_broken(places: Sequence[int], items: Sequence[Item], grads: Sequence[torch.Tensor]) -> str:
-    """Return which parameters have a gradient that is not finite, and what is in it."""
-    lines = []
-    for place in places[:_SHOWN]:
+    if not suspects:
+        return []
+    counts = array("d", bytes(16 * len(squares)))
+    for place in suspects:
         grad = grads[place].detach()
         nans = int(grad.isnan().sum())
-        infinities = grad.numel() - int(grad.isfinite().sum()) - nans
-        lines.append(f"{items[place].name} ({nans} NaN and {infinities} infinite of {grad.numel()})")
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+        counts[2 * place : 2 * place + 2] = array("d", [nans, grad.numel() - int(grad.isfinite().sum()) - nans])
+    counts = across.total(counts, width=2)
+    found = [(i, int(counts[2 * i]), int(counts[2 * i + 1])) for i in suspects]
+    # Squares of float64 can overflow where the number itself does not.
+    return [(i, nans, infinities) for i, nans, infinities in found if nans or infinities]
+
+
+def describe_broken(bad: Sequence[tuple[int, int, int]], items: Sequence[Item]) -> str:
+    """Return which parameters have a gradient that is not finite, and what is in it."""
+    lines = [
+        f"{items[i].name} ({nans} NaN and {infinities} infinite of {items[i].owner.numel()})"
+        for i, nans, infinities in bad[:_SHOWN]
+    ]
+    more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
     return f"the gradient is not finite of {', '.join(lines)}{more}"

@@ -10,6 +10,7 @@ import torch
 
 from adamas.formats import FORMATS
 from adamas.optimizer import Optimizer
+from adamas.shards import local, piece_of
 from adamas.slots import make_state
 
 
@@ -79,7 +80,8 @@ class MemoryReport:
 def memory_report(optimizer: Optimizer) -> MemoryReport:
     """Count the bytes that an optimizer's training takes, now and with each format of moments.
 
-    Counted are weights, gradients and state; activations depend on the data. Nothing is allocated to find out.
+    Counted are weights, gradients and state; activations depend on the data. Nothing is allocated to find out. Of what
+    is cut over processes (FSDP2, ZeRO-1) it is what this process has.
 
     Args:
         optimizer: its parameters may be on the ``meta`` device.
@@ -109,7 +111,7 @@ def memory_report(optimizer: Optimizer) -> MemoryReport:
         for name in FORMATS
         if (states := _states(optimizer, name)) is not None
     ]
-    return MemoryReport(sum(p.numel() for p in params), now, tuple(choices))
+    return MemoryReport(sum(local(p).numel() for p in params), now, tuple(choices))
 
 
 def tensors(value: Any) -> Iterable[torch.Tensor]:
@@ -129,9 +131,10 @@ def _states(optimizer: Optimizer, name: str) -> int | None:
         for p in group["params"]:
             if p.requires_grad or optimizer.state.get(p):
                 state: dict[str, Any] = {}
-                shadow = torch.empty_like(p, device="meta", memory_format=torch.preserve_format)
+                cut = optimizer._how(p)
+                shadow = torch.empty_like(piece_of(p, cut), device="meta", memory_format=torch.preserve_format)
                 try:
-                    make_state(shadow, "parameter", None, {**group, "state_format": name}, rule, state)
+                    make_state(shadow, "parameter", None, {**group, "state_format": name}, rule, state, cut)
                 except ValueError:
                     return None
                 total += sum(map(_bytes, tensors(state)))
@@ -139,4 +142,4 @@ def _states(optimizer: Optimizer, name: str) -> int | None:
 
 
 def _bytes(x: torch.Tensor) -> int:
-    return x.numel() * x.element_size()
+    return local(x).numel() * x.element_size()

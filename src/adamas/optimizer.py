@@ -29,6 +29,7 @@ from adamas.release import Release
 from adamas.replacing import Rows, replace
 from adamas.reports import StepReport
 from adamas.rules import Rule
+from adamas.shards import CutOf, cut_of
 from adamas.sparse.attach import Attachment
 from adamas.sparse.select import Lags
 
@@ -88,6 +89,9 @@ class Optimizer(torch.optim.Optimizer):
 
     # torch.amp.GradScaler: give us the scale and whether an infinity was found, do not touch the gradients yourself.
     _step_supports_amp_scaling = True
+
+    # How a parameter is cut over processes.
+    _how: CutOf = staticmethod(cut_of)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
         """Answer a misspelt keyword with the nearest right one."""
@@ -370,7 +374,7 @@ class Optimizer(torch.optim.Optimizer):
         before = None
         if grads is None:
             before = state_keys(self.state)
-            self._plan = make_plan(self.param_groups, rules, self.state, self._lags)
+            self._plan = make_plan(self.param_groups, rules, self.state, self._lags, self._how)
             grads = self._plan.grads(self.param_groups, rules, self.state)
             if grads is None:
                 raise RuntimeError("the optimizer was changed by another thread while it planned its step")

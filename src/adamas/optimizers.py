@@ -16,6 +16,7 @@ from adamas import rules
 from adamas.optimizer import Optimizer
 from adamas.planning import parameter_key, parameter_name
 from adamas.rules import Rule
+from adamas.shards import piece_of
 from adamas.slots import make_state
 
 _Number = float | torch.Tensor
@@ -191,7 +192,9 @@ class Adagrad(Optimizer):
         for number, group in enumerate(self.param_groups):
             for place, p in enumerate(group["params"]):
                 name = parameter_name(self.param_groups, number, place)
-                make_state(p, name, parameter_key(group, place), group, self.rule(group), self.state[p])
+                cut = self._how(p)
+                piece, rule = piece_of(p, cut), self.rule(group)
+                make_state(piece, name, parameter_key(group, place), group, rule, self.state[p], cut)
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
         """Return AdaGrad."""

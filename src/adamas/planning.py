@@ -14,6 +14,7 @@ from adamas.engines.states import State
 from adamas.formats import unused
 from adamas.rounding import LOW, stream_key
 from adamas.rules import Rule
+from adamas.shards import Cut, CutOf, cut_of, is_sharded, local, piece_of
 from adamas.slots import make_state, rounding_of, stored_slots
 from adamas.sparse.gradients import check_sparse
 from adamas.sparse.lag import Lag
@@ -22,7 +23,9 @@ from adamas.sparse.select import Lags, rows_launch
 _States = dict[torch.Tensor, dict[str, Any]]
 
 
-def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _States, lags: Lags) -> Plan:
+def make_plan(
+    groups: list[dict[str, Any]], rules: list[type[Rule]], states: _States, lags: Lags, how: CutOf = cut_of
+) -> Plan:
     """Plan steps for all parameters that have a gradient.
 
     Args:
@@ -30,6 +33,7 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
         rules: the rule of each group.
         states: the optimizer's state; what is missing in it is made.
         lags: how far parameters with sparse gradients are behind.
+        how: says how a parameter is cut.
 
     Raises:
         RuntimeError: if a gradient does not fit its parameter, before anything is changed.
@@ -45,6 +49,7 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
                 continue
             name = parameter_name(groups, number, place)
             check_gradient(name, p, p.grad)
+            check_placement(name, p, p.grad, how(p))
             todo.append((number, place, p, name, p.grad))
     items: list[Item] = []
     sparse: list[tuple[Item, int]] = []
@@ -52,10 +57,10 @@ def make_plan(groups: list[dict[str, Any]], rules: list[type[Rule]], states: _St
     try:
         for number, place, p, name, grad in todo:
             key = stream_name(groups, number, place)
-            item = make_item(p, name, number, groups[number], rules[number], states, key)
+            item = make_item(p, name, number, groups[number], rules[number], states, key, how(p))
             if grad.layout == torch.strided:
                 items.append(item)
-                grads.append(grad)
+                grads.append(grad if item.cut is None else item.cut.gradient(grad))
             else:
                 sparse.append((item, grad.sparse_dim()))
         engines = [choose(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
@@ -116,14 +121,16 @@ def make_item(
     rule: type[Rule],
     states: _States,
     key: str,
+    cut: Cut | None = None,
 ) -> Item:
     """Return what the engines need of one parameter, making what is missing of its state."""
     state = states[p]
     if type(state) is not State:
         state = states[p] = State(state)
-    fresh = make_state(p, name, key if "param_names" in group else None, group, rule, state)
-    slots = stored_slots(p, name, rule, state)
-    rounding = rounding_of(p, name, group, rule, state)
+    piece = piece_of(p, cut)
+    fresh = make_state(piece, name, key if "param_names" in group else None, group, rule, state, cut)
+    slots = stored_slots(piece, name, rule, state)
+    rounding = rounding_of(piece, name, group, rule, state)
     if torch.is_grad_enabled() and (rounding.low is not None or any(slot.format.blockwise for slot in slots)):
         raise RuntimeError(
             f"the step of {name} is to be differentiable, and codes have no derivative: use state_format='auto' and "
@@ -136,11 +143,12 @@ def make_item(
         state=state,
         rule=rule,
         rounding=rounding,
-        param=as_real(p.detach()) if not torch.is_grad_enabled() else as_real(p),
-        low=state[LOW] if rounding.low is not None else None,
+        param=as_real(piece.detach()) if not torch.is_grad_enabled() else as_real(piece),
+        low=local(state[LOW]) if rounding.low is not None else None,
         slots=slots,
         stream=stream_key(group["seed"], key),
         fresh=fresh,
+        cut=cut,
     )
 
 
@@ -182,6 +190,22 @@ def check_gradient(name: str, p: torch.Tensor, grad: torch.Tensor) -> None:
             )
     if grad.layout != torch.strided:
         check_sparse(name, p, grad)
+
+
+def check_placement(name: str, p: torch.Tensor, grad: torch.Tensor, cut: Cut | None) -> None:
+    """Raise RuntimeError for a gradient that lies on other processes than its parameter, or is of no use in pieces."""
+    if is_sharded(grad) != is_sharded(p) or (is_sharded(p) and grad.device_mesh != p.device_mesh):  # type: ignore[attr-defined]
+        kinds = [f"a DTensor on {x.device_mesh}" if is_sharded(x) else "a plain tensor" for x in (grad, p)]  # type: ignore[attr-defined]
+        raise RuntimeError(
+            f"the gradient of {name} is {kinds[0]}, the parameter is {kinds[1]}: set it to None and run backward again"
+        )
+    if cut is not None and torch.is_grad_enabled():
+        raise RuntimeError(f"{name} is cut over processes, and differentiable=True is for plain parameters")
+    if cut is not None and grad.layout != torch.strided:
+        raise RuntimeError(
+            f"{name} is cut over processes and has a sparse gradient, which only whole parameters can have: use "
+            f"sparse=False in its nn.Embedding"
+        )
 
 
 def stream_name(groups: list[dict[str, Any]], number: int, place: int) -> str:

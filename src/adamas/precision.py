@@ -9,6 +9,7 @@ import torch
 from adamas.checkpoint.models import check_model
 from adamas.engines.launch import as_real
 from adamas.rounding import LOW, Dice, Rounding, rounding_for
+from adamas.shards import local, piece_of
 
 _NO_DICE = Dice(0, 0, 0)  # splitting rounds nothing at random
 
@@ -22,7 +23,11 @@ def full_precision_state_dict(optimizer: Any, model: torch.nn.Module) -> dict[st
         p = weights.get(name)
         rounding, low = splits.get(p, (None, None)) if p is not None else (None, None)
         if p is not None and rounding is not None and low is not None:
-            full[name] = rounding.read(p.detach(), low, torch.float32).clone()
+            cut = optimizer._how(p)
+            if cut is None:
+                full[name] = rounding.read(p.detach(), low, torch.float32).clone()
+            else:
+                full[name] = cut.wrap(rounding.read(piece_of(p, cut), local(low), torch.float32).clone(), cut.shape)
         else:
             full[name] = value.detach().float() if _is_short(value) else value.detach().clone()
     return full
@@ -42,9 +47,13 @@ def load_full_precision_state_dict(optimizer: Any, model: torch.nn.Module, full:
         for name, p in model.named_parameters():
             rounding, low = splits.get(p, (None, None))
             if rounding is not None and rounding.low is not None:
+                cut = optimizer._how(p)
+                piece = piece_of(p, cut)
                 if low is None:
-                    low = torch.zeros_like(p, dtype=rounding.low, memory_format=torch.preserve_format)
-                rounding.write(p, full[name].to(p.device), _NO_DICE, low)
+                    low = torch.zeros_like(piece, dtype=rounding.low, memory_format=torch.preserve_format)
+                    low = low if cut is None else cut.wrap(low, cut.shape)
+                value = full[name] if cut is None else cut.take(full[name])
+                rounding.write(piece, value.to(p.device), _NO_DICE, local(low))
                 optimizer.state[p][LOW] = low
 
 

@@ -21,6 +21,8 @@ def replace(optimizer: Any, old: torch.Tensor, new: torch.Tensor, rows: Rows, di
     number, place = _find(groups, old)
     name = parameter_name(groups, number, place)
     check_parameter(name, new)
+    if optimizer._how(old) is not None or optimizer._how(new) is not None:
+        raise ValueError(f"{name} is cut over processes, and replace() is for whole parameters: replace, then cut")
     if any(new is p for group in groups for p in group["params"]):
         raise ValueError(f"the new tensor for {name} is in the optimizer already")
     sources = _sources(name, old, new, rows, dim)

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from adamas.engines.launch import as_real
-from adamas.formats import INT8, Format, Stored, chosen, format_for, format_of
+from adamas.formats import FORMATS, INT8, Format, Stored, chosen, format_for, format_of
 from adamas.rounding import LOW, ROUNDINGS, Dice, Rounding, rounding_for
 from adamas.rules import Rule
 from adamas.rules.rule import STEP, Counter, Slot
+from adamas.shards import Cut, local
 
 
 def scale_key(slot: str) -> str:
@@ -25,17 +26,24 @@ def scale_key(slot: str) -> str:
 
 
 def make_state(
-    p: torch.Tensor, name: str, key: str | None, group: dict[str, Any], rule: type[Rule], state: dict[str, Any]
+    p: torch.Tensor,
+    name: str,
+    key: str | None,
+    group: dict[str, Any],
+    rule: type[Rule],
+    state: dict[str, Any],
+    cut: Cut | None = None,
 ) -> bool:
     """Add to a parameter's state what the rule and the rounding need and it lacks.
 
     Args:
-        p: the parameter.
+        p: the parameter; of one that is cut this process's piece.
         name: what errors call it.
         key: its name, for patterns in ``state_format``; None if the optimizer was not given names.
         group: its group.
         rule: the group's rule.
         state: its state.
+        cut: how it is cut; its state then is DTensors placed as it is.
 
     Returns:
         Whether any slot was made.
@@ -46,7 +54,7 @@ def make_state(
     made: dict[str, torch.Tensor] = {}
     for slot in rule.slots:
         if state.get(slot.name) is None:
-            made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group))
+            made.update(_make_slot(p, name, slot, chosen(group["state_format"], key, slot.name), group, cut))
     whole = {**state, **made}
     rounding = _rounding(p, group, rule, whole)
     # int8 is rounded at random, whatever the rounding of weights.
@@ -61,7 +69,8 @@ def make_state(
     if rounding.low is None and LOW in state:
         del state[LOW]
     if rounding.low is not None and LOW not in state:
-        state[LOW] = torch.zeros_like(as_real(p.detach()), dtype=rounding.low, memory_format=torch.preserve_format)
+        low = torch.zeros_like(as_real(p.detach()), dtype=rounding.low, memory_format=torch.preserve_format)
+        state[LOW] = low if cut is None else cut.wrap(low, cut.shape)
     return bool(made)
 
 
@@ -81,7 +90,7 @@ def rounding_of(p: torch.Tensor, name: str, group: dict[str, Any], rule: type[Ru
         RuntimeError: if the state has the bits below a weight of another rounding, or of another shape.
     """
     rounding = _rounding(p, group, rule, state)
-    low = state.get(LOW)
+    low = local(state.get(LOW))
     if rounding.low is not None and (low is None or low.dtype != rounding.low or low.shape != as_real(p).shape):
         given = "nothing" if low is None else f"{low.dtype} of shape {tuple(low.shape)}"
         raise RuntimeError(
@@ -98,18 +107,48 @@ def _rounding(p: torch.Tensor, group: dict[str, Any], rule: type[Rule], state: d
 
 
 def _make_slot(
-    p: torch.Tensor, name: str, slot: Slot, form: str, group: dict[str, Any]
+    p: torch.Tensor, name: str, slot: Slot, form: str, group: dict[str, Any], cut: Cut | None
 ) -> Iterable[tuple[str, torch.Tensor]]:
-    start = group[slot.start] if isinstance(slot.start, str) else slot.start
+    start = float(group[slot.start] if isinstance(slot.start, str) else slot.start)
+    kept = slot_format(form, p, name, cut)
     try:
-        codes, scale = format_for(form, p).allocate(p.detach(), float(start), slot.signed)
+        codes, scale = _wrapped(p, kept.allocate(p.detach(), start, slot.signed), slot, kept, cut)
     except ValueError as error:
         raise ValueError(f"{name} is {p.dtype}: {error}; give its group another state_format") from None
     return [(slot.name, codes)] if scale is None else [(slot.name, codes), (scale_key(slot.name), scale)]
 
 
+_Made = tuple[torch.Tensor, "torch.Tensor | None"]
+
+
+def _wrapped(p: torch.Tensor, made: _Made, slot: Slot, form: Format, cut: Cut | None) -> _Made:
+    """Return codes and scale of a piece as DTensors, if it is one."""
+    if cut is None:
+        return made
+    whole = form.allocate(torch.empty(cut.shape, dtype=p.dtype, device="meta"), 0.0, slot.signed)
+    codes, scale = (None if x is None or w is None else cut.wrap(x, w.shape) for x, w in zip(made, whole, strict=True))
+    return codes, scale
+
+
+def slot_format(form: str, p: torch.Tensor, name: str, cut: Cut | None) -> Format:
+    """Return the format for a slot of a parameter: of a vector that is cut float32, where the one asked for has blocks.
+
+    Raises:
+        ValueError: if blocks cannot lie in one piece each.
+    """
+    kept = format_for(form, p)
+    if cut is None or not kept.blockwise:
+        return kept
+    if cut.is_vector:
+        return FORMATS["float32"]
+    wrong = cut.blocks_misfit()
+    if wrong is not None:
+        raise ValueError(f"{name} cannot have moments in {form}: {wrong}, or give it another state_format")
+    return kept
+
+
 def _stored(p: torch.Tensor, name: str, slot: Slot, state: dict[str, Any]) -> Stored:
-    codes, scale = state[slot.name], state.get(scale_key(slot.name))
+    codes, scale = local(state[slot.name]), local(state.get(scale_key(slot.name)))
     form = format_of(codes)
     if form is None:
         raise RuntimeError(f"{slot.name} of {name} is {codes.dtype}, which is no format of a moment")
@@ -145,10 +184,10 @@ def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Ten
 
 
 def recast(
-    p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None, form: Format
+    p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None, form: Format, cut: Cut | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return a slot of ``p`` in another format, rounded to nearest."""
-    values = values_of(p, slot, codes, scale)
+    """Return a slot of ``p``, which is a piece if there is a cut, in another format, rounded to nearest."""
+    values = values_of(p, slot, local(codes), local(scale))
     codes, scale = form.allocate(p.detach(), 0.0, slot.signed)
     form.write(
         _as_stored(p, slot, form, codes, scale),
@@ -156,7 +195,7 @@ def recast(
         ROUNDINGS["nearest"],
         Dice(0, 0, 0),
     )
-    return codes, scale
+    return _wrapped(p, (codes, scale), slot, form, cut)
 
 
 def _make_counter(counter: Counter, state: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from adamas.hyperparameters import EXTRAS
 from adamas.rules import Rule
+from adamas.shards import Cut, local, piece_of
 from adamas.slots import scale_key, values_of
 
 # What torch's class of the same name may not have, and the value with which it steps alike.
@@ -51,7 +52,7 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
         rule = optimizer.rule(group)
         for key, p in zip(saved["params"], group["params"], strict=True):
             if key in packed["state"]:
-                state[key] = _plain(p, packed["state"][key], rule)
+                state[key] = _plain(p, packed["state"][key], rule, optimizer._how(p))
     return {
         "state": {key: value for key, value in state.items() if value},
         "param_groups": [
@@ -61,7 +62,7 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
     }
 
 
-def _plain(p: torch.Tensor, state: dict[str, Any], rule: type[Rule]) -> dict[str, Any]:
+def _plain(p: torch.Tensor, state: dict[str, Any], rule: type[Rule], cut: Cut | None) -> dict[str, Any]:
     """Return the counters and slots of a state, codes as the numbers that they stand for."""
     plain = {}
     for counter in rule.counters:
@@ -69,8 +70,9 @@ def _plain(p: torch.Tensor, state: dict[str, Any], rule: type[Rule]) -> dict[str
             plain[counter.name] = state[counter.name].detach().clone()
     for slot in rule.slots:
         if state.get(slot.name) is not None:
-            values = values_of(p, slot, state[slot.name], state.get(scale_key(slot.name)))
-            plain[slot.name] = values.detach().clone()
+            codes, scale = local(state[slot.name]), local(state.get(scale_key(slot.name)))
+            values = values_of(piece_of(p, cut), slot, codes, scale).detach().clone()
+            plain[slot.name] = values if cut is None else cut.wrap(values, cut.shape)
     return plain
 
 

@@ -75,7 +75,7 @@ def _copy_states(
             pattern = parameter_key(group, place)
             form = group["state_format"] if hyper == "keep" or "state_format" not in source else "auto"
             try:
-                expected = Expected.of(p, name, pattern, rule, merged[number], source)
+                expected = Expected.of(p, name, pattern, rule, merged[number], source, optimizer._how(p))
                 state[p] = copy_state(p, found, expected, form)
             except ValueError as error:
                 unfit.append(str(error))

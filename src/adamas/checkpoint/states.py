@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import torch
 
 from adamas.checkpoint.imports import FLASHED, WRAPPED
-from adamas.formats import chosen, format_for, format_of
+from adamas.formats import chosen, format_of
 from adamas.rules import Rule, Slot
-from adamas.slots import host_number, make_state, recast, scale_key
+from adamas.shards import Cut, cut_of, local, piece_of
+from adamas.slots import host_number, make_state, recast, scale_key, slot_format, values_of
 
 
 class Expected(NamedTuple):
@@ -22,6 +23,7 @@ class Expected(NamedTuple):
         slots: the moments that the rule cannot do without.
         counters: names of the numbers that are kept on the host.
         fresh: a fresh state in the format that was saved, without memory (on the meta device).
+        cut: how the parameter is cut over processes; then so is its state.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Expected(NamedTuple):
     slots: tuple[Slot, ...]
     counters: frozenset[str]
     fresh: dict[str, Any]
+    cut: Cut | None = None
 
     @classmethod
     def of(
@@ -39,13 +42,16 @@ class Expected(NamedTuple):
         rule: type[Rule],
         group: dict[str, Any],
         saved: dict[str, Any],
+        cut: Cut | None = None,
     ) -> Expected:
         """Return what is expected of a state that was saved with the hyper-parameters ``saved`` for ``group``."""
         as_saved = {word: saved.get(word, "auto") for word in ("state_format", "rounding")}
         fresh: dict[str, Any] = {}
-        make_state(torch.empty_like(p, device="meta"), name, key, {**group, **as_saved}, rule, fresh)
+        make_state(
+            torch.empty_like(piece_of(p, cut), device="meta"), name, key, {**group, **as_saved}, rule, fresh, cut
+        )
         counters = frozenset({"step", *(counter.name for counter in rule.counters)})
-        return cls(name, key, rule.slots, counters, fresh)
+        return cls(name, key, rule.slots, counters, fresh, cut)
 
 
 def copy_state(p: torch.Tensor, saved: dict[str, Any], expected: Expected, state_format: Any) -> dict[str, Any]:
@@ -61,13 +67,16 @@ def copy_state(p: torch.Tensor, saved: dict[str, Any], expected: Expected, state
         ValueError: if a moment is missing or has another shape.
     """
     _check_slots(saved, expected)
+    cut = expected.cut
+    saved = _without_blocks(p, saved, expected) if cut is not None and cut.is_vector else saved
     copied = {key: _copy(p, key, value, expected) for key, value in saved.items()}
     for slot in expected.slots:
         form = chosen(state_format, expected.key, slot.name)
         if form != "auto" and copied.get(slot.name) is not None:
-            target = format_for(form, p)
+            target = slot_format(form, p, expected.name, cut)
             if format_of(copied[slot.name]) is not target:
-                codes, scale = recast(p, slot, copied.pop(slot.name), copied.pop(scale_key(slot.name), None), target)
+                codes, scale = copied.pop(slot.name), copied.pop(scale_key(slot.name), None)
+                codes, scale = recast(piece_of(p, cut), slot, codes, scale, target, cut)
                 copied |= {slot.name: codes} if scale is None else {slot.name: codes, scale_key(slot.name): scale}
     return copied
 
@@ -107,8 +116,37 @@ def _copy(p: torch.Tensor, key: str, value: Any, expected: Expected) -> Any:
             f"{tuple(like.shape)}"
         )
     if isinstance(like, torch.Tensor):  # in the memory order that the engines want
-        return torch.empty_like(like, dtype=value.dtype, device=p.device).copy_(value)
+        piece = _piece(key, value, like, expected)
+        copied = torch.empty_like(local(like), dtype=value.dtype, device=p.device).copy_(piece)
+        return copied if expected.cut is None else expected.cut.wrap(copied, like.shape)
     return value.detach().to(p.device, copy=True)
+
+
+def _piece(key: str, value: torch.Tensor, like: torch.Tensor, expected: Expected) -> torch.Tensor:
+    """Return what this process keeps of a saved tensor: of a whole one its piece, of a DTensor what is local.
+
+    Raises:
+        ValueError: for a DTensor that is cut otherwise than the parameter.
+    """
+    own, its = cut_of(like), cut_of(value)
+    if its is not None and (own is None or (its.mesh, its.placements) != (own.mesh, own.placements)):
+        wanted = "whole" if own is None else f"{own.placements} on {own.mesh}"
+        raise ValueError(
+            f"{key} of {expected.name} is {its.placements} on {its.mesh} in the checkpoint, here {wanted}: "
+            f"load it with torch.distributed.checkpoint and get_optimizer_state_dict, which cut it as it is needed"
+        )
+    return value if own is None else own.take(value)
+
+
+def _without_blocks(p: torch.Tensor, saved: dict[str, Any], expected: Expected) -> dict[str, Any]:
+    """Return the state of a vector that was saved whole, with moments in blocks as the numbers that they stand for."""
+    plain = dict(saved)
+    for slot in expected.slots:
+        form = format_of(saved[slot.name]) if isinstance(saved.get(slot.name), torch.Tensor) else None
+        if form is not None and form.blockwise:
+            whole = torch.empty(p.shape, dtype=p.dtype, device="meta")
+            plain[slot.name] = values_of(whole, slot, saved[slot.name], plain.pop(scale_key(slot.name), None))
+    return plain
 
 
 def _copy_counter(key: str, value: Any, name: str) -> torch.Tensor:

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 3
+#define ADAMAS_ABI 4
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -67,6 +67,7 @@ typedef struct {
   const double* scalars;              // rows of: keep = 1 - lr * decoupled decay, coupled decay, gradient factor, rule's
   const uint64_t* stream;             // key of the tensor's random numbers; they also depend on the step
   const double* step;
+  const int64_t* origin;  // row-major index of the first element, of tensors that are pieces of larger ones; NULL: all 0
 } AdamasLaunch;
 
 // How far the rows of a tensor are behind: numbers of the host, see sparse/table.py. Arrays begin at the step `start`.

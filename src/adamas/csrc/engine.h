@@ -334,26 +334,31 @@ static inline void sweep_slots(int64_t n, const Around<T>& a, const typename Rul
 
 // ---- one block of one tensor -------------------------------------------------------------------------------------
 
-// The random numbers of every operand of a tensor's chunk; the index is looked up only where it is not start + i.
+// The random numbers of every operand of a tensor's chunk; the index is looked up only where it is not origin + start + i.
 struct Randomness {
   bool stochastic;
   uint64_t stream, step;
   const AdamasLayout* layout;
+  int64_t origin = 0;
   alignas(64) uint32_t index[kChunk];
 
   void prepare(int64_t start, int64_t n) {
     if (!stochastic || !layout) return;
     uint32_t* target = index;
     for_runs(*layout, layout->index_stride, start, n, [&](int64_t offset, int64_t by, int64_t run) {
-      for (int64_t i = 0; i < run; ++i) target[i] = uint32_t(offset + i * by);
+      for (int64_t i = 0; i < run; ++i) target[i] = uint32_t(origin + offset + i * by);
       target += run;
     });
   }
 
   Dice dice(int operand, int64_t start) const {
     if (!stochastic) return {false, {0, 0}, 0, nullptr};
-    return {true, at_high(key(operand), uint64_t(start) >> 32), uint32_t(start), layout ? index : nullptr};
+    const uint64_t first = uint64_t(origin + start);
+    return {true, at_high(key(operand), first >> 32), uint32_t(first), layout ? index : nullptr};
   }
+
+  // Whether the random numbers of strips begin where strips do.
+  bool in_strips() const { return !layout && (!stochastic || origin % kStrip == 0); }
 
   Key key(int operand) const { return make_key(stream, step, uint64_t(operand)); }
 };
@@ -374,7 +379,7 @@ template <class Rule>
 static bool do_strips(const Place* place, int64_t start, int64_t n, const Around<float>& a, const float* numbers,
                       const Randomness& random) {
   const int32_t slot = Rule::kSlots ? place[2].dtype : ADAMAS_FLOAT32;
-  if (random.layout || (slot != ADAMAS_FLOAT32 && slot != ADAMAS_BFLOAT16)) return false;
+  if (!random.in_strips() || (slot != ADAMAS_FLOAT32 && slot != ADAMAS_BFLOAT16)) return false;
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
     if (place[k].layout || place[k].dtype != (k < 2 ? ADAMAS_BFLOAT16 : slot)) return false;
   }
@@ -390,9 +395,9 @@ static bool do_strips(const Place* place, int64_t start, int64_t n, const Around
     in_bfloat16[k] = reinterpret_cast<uint16_t*>(place[2 + k].flat_at(start));
   }
   if (slot == ADAMAS_FLOAT32) {
-    strips.run_all(p, g, in_float, uint32_t(start), n);
+    strips.run_all(p, g, in_float, uint32_t(random.origin + start), n);
   } else {
-    strips.run_all(p, g, in_bfloat16, uint32_t(start), n);
+    strips.run_all(p, g, in_bfloat16, uint32_t(random.origin + start), n);
   }
   return true;
 }
@@ -428,6 +433,7 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
   random.stream = launch.stream[tensor];
   random.step = uint64_t(launch.step[tensor]);
   random.layout = layout;
+  random.origin = launch.origin ? launch.origin[tensor] : 0;
 
   const Weight weight = weight_of(launch, tensor);
   if (launch.row_length) return do_rows<Rule, T>(launch, tensor, start, end, place, weight, a, numbers, random);

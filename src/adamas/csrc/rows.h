@@ -137,7 +137,7 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
     n = length - column < kUnit ? length - column : kUnit;
     if constexpr (sizeof(T) == 4) {
       const bool rolls = random.stochastic && !weight.split && place[0].dtype == ADAMAS_BFLOAT16;
-      const int64_t units = bits ? units_from(at, column, end - at, length, rolls) : 0;
+      const int64_t units = bits ? units_from(random.origin + at, column, end - at, length, rolls) : 0;
       if (units > 0) {
         Blocks blocks[ADAMAS_MAX_SLOTS];
         for (int k = 0; k < Rule::kSlots; ++k) blocks[k] = blocks_of(launch, tensor, k, row, column);

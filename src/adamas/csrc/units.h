@@ -237,11 +237,11 @@ static void do_units(int64_t at, int64_t units, const Strips<Rule>& rule, const 
   step_units<Slots>(rule, ShortWeights{h, dice.stochastic, dice.key, dice.first, {}}, gradient, blocks, key, units);
 }
 
-// How many units of `count` elements, of which the first has this place, go through registers in one go: they lie one
-// after another, and their random numbers begin with a strip and share a key.
-static inline int64_t units_from(int64_t at, int64_t column, int64_t count, int64_t length, bool random) {
-  if (random && at % kStrip != 0) return 0;
-  const int64_t row = length % kUnit ? length - column : count, same_key = (int64_t(1) << 32) - (at & 0xffffffff);
+// How many units of `count` elements, of which the first has this index and place in its row, go through registers in one
+// go: they lie one after another, and their random numbers begin with a strip and share a key.
+static inline int64_t units_from(int64_t index, int64_t column, int64_t count, int64_t length, bool random) {
+  if (random && index % kStrip != 0) return 0;
+  const int64_t row = length % kUnit ? length - column : count, same_key = (int64_t(1) << 32) - (index & 0xffffffff);
   int64_t elements = count < row ? count : row;
   if (same_key < elements) elements = same_key;
   return elements / kUnit;

@@ -128,7 +128,7 @@ def _seen(name: str, reading: Reading) -> Seen:
     return Seen(
         name=name,
         step=int(reading.step),
-        numel=reading.item.param.numel(),
+        numel=reading.item.numel,
         lr=reading.h.lr,
         decay=second.decay if second else None,
         unbias=second.unbias if second else 1.0,

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from adamas.engines.across import Across
 from adamas.engines.cautious import favour
 from adamas.engines.counters import Counters
 from adamas.engines.hyper import Hyper
@@ -48,6 +49,7 @@ class Batch:
         if self._first:
             self._dtypes["first"] = torch.float32
         self._segments = _segments(items)
+        self._across = Across(items)
         self._hyper = Hyper(self._rule)
 
     def run(
@@ -76,11 +78,13 @@ class Batch:
             columns.append(array("d", [item.fresh for item in self.items]))
         rows = Rows(self._rule, self._dtypes, inverse_scale, part)
         row_of = self._row_of(rows, groups, columns)
-        self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps)
-        favour(self._launch, self.items, grads, rows, row_of, steps)
+        self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps, self._across)
+        favour(self._launch, self.items, grads, rows, row_of, steps, self._across)
         self.readings = []
         if look:
-            self.readings = read_statistics(self._launch, self.items, grads, rows, row_of, steps, run=True)
+            self.readings = read_statistics(
+                self._launch, self.items, grads, rows, row_of, steps, self._across, run=True
+            )
         else:
             self._launch.run(grads, rows, row_of, steps)
         for name, counters in self._others.items():

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import torch
 
+from adamas.engines.across import Across
 from adamas.engines.launch import Item, Launch
 from adamas.engines.rows import Rows
 from adamas.engines.statistics import read_statistics
@@ -23,7 +24,13 @@ _LEAST = 1e-3
 
 
 def favour(
-    launch: Launch, items: Sequence[Item], grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array
+    launch: Launch,
+    items: Sequence[Item],
+    grads: Sequence[torch.Tensor],
+    rows: Rows,
+    row_of: array,
+    steps: array,
+    across: Across,
 ) -> None:
     """Give every item of a cautious rule a row of its own, with a larger lr.
 
@@ -34,10 +41,11 @@ def favour(
         rows: the numbers of this step; rows are added.
         row_of: which row each item takes; changed.
         steps: the step each item is at.
+        across: adds up what is over pieces.
     """
     if not items[0].rule.cautious:
         return
-    for place, reading in enumerate(read_statistics(launch, items, grads, rows, row_of, steps)):
-        share = reading.sums.moved / max(items[place].param.numel(), 1)
+    for place, reading in enumerate(read_statistics(launch, items, grads, rows, row_of, steps, across)):
+        share = reading.sums.moved / max(items[place].numel, 1)
         h, counters = rows.sources[row_of[place]]
         row_of[place] = rows.place(SimpleNamespace(**{**vars(h), "lr": h.lr / max(share, _LEAST)}), counters)

@@ -32,15 +32,17 @@ def refuse(item: Item, grad: torch.Tensor) -> str | None:
         return f"the rule {item.rule.__name__} is not compiled"
     if item.param.device.type != "cpu":
         return f"it is on {item.param.device}"
-    if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
-        return f"it is a {type(item.owner).__name__}"
+    kind = type(item.owner if item.cut is None else item.param)
+    if kind not in (torch.Tensor, torch.nn.Parameter):
+        return f"it is a {kind.__name__}"
     if item.param.dtype not in library.DTYPES or any(kind_of(slot) is None for slot in item.slots):
         return f"its dtypes are {', '.join(map(str, dtypes))}"
     if torch.is_grad_enabled():
         return "the step is to be differentiable"
     if torch._debug_has_internal_overlap(item.param) == 1:
         return "its elements share memory"
-    if len(merged_dims(operands_of(item, grad), is_blockwise(item))) > library.MAX_DIMS:
+    index = item.origin[1] if item.origin else None
+    if len(merged_dims(operands_of(item, grad), is_blockwise(item), index)) > library.MAX_DIMS:
         return f"it has more than {library.MAX_DIMS} dimensions"
     if library.load() is None:
         return NO_LIBRARY
@@ -78,9 +80,10 @@ class CpuLaunch:
         blocks = first_blocks(numels)
         indexed = first.rounding.name != "nearest"
         blockwise = is_blockwise(first)
+        origins = [item.origin or (0, None) for item in items]
         layouts = [
-            describe(operands_of(item, as_real(grad)), len(item.slots), blockwise, indexed)
-            for item, grad in zip(items, grads, strict=True)
+            describe(operands_of(item, as_real(grad)), len(item.slots), blockwise, indexed, index)
+            for item, grad, (_, index) in zip(items, grads, origins, strict=True)
         ]
         self._keep.append(layouts)
         struct.rule = RULES[first.rule]
@@ -92,6 +95,8 @@ class CpuLaunch:
         self._blocks = blocks[-1]
         struct.layout = self._pin(array("Q", [ctypes.addressof(x) if x else 0 for x in layouts]))
         struct.stream = self._pin(array("Q", [item.stream for item in items]))
+        if any(start for start, _ in origins):
+            struct.origin = self._pin(array("q", [start for start, _ in origins]))
         struct.dtype[0] = struct.dtype[1] = library.DTYPES[first.param.dtype]
         struct.operand[0] = self._addresses([item.param for item in items])  # the gradients' are new in every step
         for place, slots in enumerate(zip(*(item.slots for item in items), strict=True)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from adamas.engines.rows import Rows
 from adamas.formats import Stored
 from adamas.rounding import Rounding
 from adamas.rules import Rule
+from adamas.shards import Cut, is_sharded
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +33,7 @@ class Item:
         slots: the rule's slots, likewise as real numbers.
         stream: key of its random numbers.
         fresh: True until the first step after its slots were made.
+        cut: how it is cut, if weight and slots here are a piece of it.
     """
 
     owner: torch.Tensor
@@ -44,6 +47,33 @@ class Item:
     slots: tuple[Stored, ...]
     stream: int
     fresh: bool
+    cut: Cut | None = None
+
+    @property
+    def numel(self) -> int:
+        """How many real numbers the whole parameter has."""
+        return self.param.numel() if self.cut is None else prod(self.cut.shape) * (2 if self.owner.is_complex() else 1)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether it is a DTensor, whose gradient is one too."""
+        return is_sharded(self.owner)
+
+    @property
+    def origin(self) -> tuple[int, list[int]] | None:
+        """Where the first element is in the whole, and how far the next is in each dimension; None if it is whole."""
+        return None if self.cut is None else self.cut.index(self.owner.is_complex())
+
+    def index(self) -> torch.Tensor | None:
+        """Return the place of every element in the whole parameter, row-major; None if that is simply 0, 1, ..."""
+        if self.origin is None:
+            return None
+        first, strides = self.origin
+        index = torch.full((), first, dtype=torch.int64, device=self.param.device)
+        for dim, stride in enumerate(strides):
+            along = torch.arange(self.param.shape[dim], device=self.param.device) * stride
+            index = index.unsqueeze(-1) + along
+        return index
 
     @property
     def compute(self) -> torch.dtype:

@@ -21,7 +21,9 @@ def operands_of(item: Item, grad: torch.Tensor) -> list[torch.Tensor]:
     return [item.param, grad, *slots, *([] if item.low is None else [item.low])]
 
 
-def describe(operands: Sequence[torch.Tensor], slots: int, row_major: bool, indexed: bool) -> Layout | None:
+def describe(
+    operands: Sequence[torch.Tensor], slots: int, row_major: bool, indexed: bool, index: Sequence[int] | None = None
+) -> Layout | None:
     """Return the layout of a weight, its gradient, slots and bits below, or None if all are simply row-major.
 
     Args:
@@ -29,13 +31,17 @@ def describe(operands: Sequence[torch.Tensor], slots: int, row_major: bool, inde
         slots: how many slots are among them; if there is one operand more, it is the bits below the weight.
         row_major: whether elements are to be walked in row-major order, not in that of the weight's memory.
         indexed: whether the row-major index of elements matters (stochastic rounding).
+        index: its strides, where they are those of a larger tensor.
 
     Raises:
         ValueError: if they need more than `MAX_DIMS` dimensions after merging.
     """
-    if all(x.is_contiguous() for x in operands):
+    plain = all(x.is_contiguous() for x in operands)
+    if plain and (index is None or not indexed):
         return None
-    dims = merged_dims(operands, row_major)
+    dims = merged_dims(operands, row_major, index if indexed else None)
+    if plain and len(dims) == 1 and dims[0][-1] == 1:
+        return None
     sizes = [size for size, *_ in dims]
     if len(sizes) > MAX_DIMS:
         raise ValueError(f"{len(sizes)} dimensions that cannot be merged, at most {MAX_DIMS} are supported")
@@ -47,14 +53,16 @@ def describe(operands: Sequence[torch.Tensor], slots: int, row_major: bool, inde
         place = number if number < 2 + slots else LOW
         layout.stride[place][: len(sizes)] = strides
         layout.flat |= int(strides == dense) << place
-    index = [dim[-1] for dim in dims]
-    layout.index_stride[: len(sizes)] = index
-    if index == dense or not indexed:
+    places = [dim[-1] for dim in dims]
+    layout.index_stride[: len(sizes)] = places
+    if places == dense or not indexed:
         layout.flat |= INDEX_FLAT
     return layout
 
 
-def merged_dims(operands: Sequence[torch.Tensor], row_major: bool = False) -> list[tuple[int, ...]]:
+def merged_dims(
+    operands: Sequence[torch.Tensor], row_major: bool = False, index: Sequence[int] | None = None
+) -> list[tuple[int, ...]]:
     """Return (size, stride of each operand, stride of the row-major index) of as few dimensions as possible.
 
     The order is that of the weight's memory, so that a weight without gaps is walked straight through, or row-major.
@@ -65,7 +73,7 @@ def merged_dims(operands: Sequence[torch.Tensor], row_major: bool = False) -> li
         [(2, 60, 60, 60), (20, 3, 3, 1), (3, 1, 1, 20)]
     """
     shape = operands[0].shape
-    index = dense_strides(list(shape))
+    index = dense_strides(list(shape)) if index is None else index
     columns = [x.stride() for x in operands]
     dims = [(size, *(column[d] for column in columns), index[d]) for d, size in enumerate(shape) if size != 1] or [
         (1, *(1 for _ in columns), 1)

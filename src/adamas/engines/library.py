@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-ABI = 3
+ABI = 4
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
@@ -56,6 +56,7 @@ class LaunchStruct(Structure):
         ("scalars", c_void_p),
         ("stream", c_void_p),
         ("step", c_void_p),
+        ("origin", c_void_p),
     )
 
 

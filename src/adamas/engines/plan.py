@@ -9,14 +9,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from operator import attrgetter, is_, itemgetter
+from operator import is_, itemgetter
 from typing import Any, Protocol
 
 import torch
 
+from adamas.engines.across import Across
 from adamas.engines.batch import Batch
 from adamas.engines.launch import Item
 from adamas.engines.looks import Looks
+from adamas.engines.pieces import Pieces
 from adamas.engines.states import State
 from adamas.engines.statistics import Reading
 from adamas.rules import Rule
@@ -27,8 +29,6 @@ _States = dict[_Tensor, dict[str, Any]]
 
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable", "sparse", "row_steps")
-
-_grad = attrgetter("grad")
 
 
 class Toucher(Protocol):
@@ -54,6 +54,7 @@ class Plan:
         dense: how many of the gradients are dense; they come first.
         items: the parameters, in the order in which `grads` returns their gradients.
         look: whether the next step is to take statistics, of dense gradients.
+        across: adds sums over pieces of parameters up to those over whole ones.
     """
 
     def __init__(
@@ -73,8 +74,11 @@ class Plan:
         self.dense = len(self.items) - len(sparse)
         self._touchers = [(toucher, groups[batch.items[0].group]) for batch, toucher in sparse]
         self._owners = [item.owner for item in self.items]
-        self._looks = Looks([*self._owners, *map(_grad, self._owners[: self.dense])])
-        self._addresses = list(map(_Tensor.data_ptr, self._owners))
+        self._pieces = Pieces(self.items[: self.dense])
+        self.across = Across(self.items)
+        weights = self._weights() or []
+        self._looks = Looks(self._looked_at(weights, self._pieces.grads()))
+        self._addresses = list(map(_Tensor.data_ptr, weights))
         self._members = list(_members(groups))
         self._own_states = list(states.values())
         self._tensors = list(_tensors(self._own_states))
@@ -90,11 +94,14 @@ class Plan:
         """
         if groups is not self._groups or states is not self._states or rules != self._rules:
             return None
-        grads: list[Any] = list(map(_grad, self._owners[: self.dense] if self._touchers else self._owners))
-        if not self._looks.same([*self._owners, *grads]) or any(p.grad is not None for p in self._absent):
+        grads = self._pieces.grads()
+        weights = self._weights()
+        if weights is None or not self._looks.same(self._looked_at(weights, grads)):
+            return None
+        if any(p.grad is not None for p in self._absent):
             return None
         # p.data = ... can change the address alone.
-        same = list(map(_Tensor.data_ptr, self._owners)) == self._addresses
+        same = list(map(_Tensor.data_ptr, weights)) == self._addresses
         if not (same and self._state_is_same() and self._groups_are_same()):
             return None
         for toucher, group in self._touchers:
@@ -103,6 +110,14 @@ class Plan:
                 return None
             grads.append(touched)
         return grads
+
+    def _weights(self) -> list[_Tensor] | None:
+        """Return all weights, of DTensors what is local; None if that was replaced."""
+        weights = self._pieces.weights()
+        return [*weights, *self._owners[self.dense :]] if self._touchers and weights is not None else weights
+
+    def _looked_at(self, weights: list[_Tensor], grads: list[Any]) -> list[Any]:
+        return grads if self._pieces.steady and not self._touchers else [*weights, *grads]
 
     def run(self, grads: Sequence[Any], inverse_scale: float) -> None:
         """Take one step with the gradients that `grads` returned.

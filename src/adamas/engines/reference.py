@@ -34,7 +34,7 @@ class ReferenceLaunch:
     ) -> None:
         """Take one step for every item."""
         for item, grad, row, step in zip(self.items, grads, row_of, steps, strict=True):
-            step_item(item, as_real(grad), *rows.row(row), int(step))
+            step_item(item, as_real(grad), *rows.row(row), int(step), item.index())
 
     def ratios(
         self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 
+from adamas.engines.across import Across
 from adamas.engines.launch import Item, Launch, Look
 from adamas.engines.norms import sum_blocks
 from adamas.engines.rows import Around, Rows
@@ -90,6 +91,7 @@ def read_statistics(
     rows: Rows,
     row_of: array,
     steps: array,
+    across: Across,
     run: bool = False,
 ) -> list[Reading]:
     """Return a reading for every item of a launch, of a step that it has not taken yet.
@@ -101,6 +103,7 @@ def read_statistics(
         rows: the numbers of this step.
         row_of: which row each item takes.
         steps: the step each item is at.
+        across: adds up what is over pieces.
         run: whether to take the step, too.
     """
     rule = items[0].rule
@@ -113,8 +116,8 @@ def read_statistics(
         moments.append((h, first, second))
     first, second = moments[0][1:]
     look = Look(names.index(first.slot) if first else -1, names.index(second.slot) if second else -1, limits)
-    numbers = launch.statistics(grads, rows, row_of, steps, look, run)
     width = len(Sums._fields)
+    numbers = across.total(launch.statistics(grads, rows, row_of, steps, look, run), width, largest=width - 1)
     readings = []
     for place, item in enumerate(items):
         h, first, second = moments[row_of[place]]

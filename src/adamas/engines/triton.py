@@ -51,15 +51,17 @@ def refuse(item: Item, grad: torch.Tensor) -> str | None:
         return NO_TRITON
     if item.param.device.type != "cuda" and not (item.param.device.type == "cpu" and interpreted()):
         return f"it is on {item.param.device}"
-    if type(item.owner) not in (torch.Tensor, torch.nn.Parameter):
-        return f"it is a {type(item.owner).__name__}"
+    kind = type(item.owner if item.cut is None else item.param)
+    if kind not in (torch.Tensor, torch.nn.Parameter):
+        return f"it is a {kind.__name__}"
     if torch.float64 in dtypes or any(kind_of(slot) is None for slot in item.slots):
         return f"its dtypes are {', '.join(map(str, dtypes))}"
     if torch.is_grad_enabled():
         return "the step is to be differentiable"
     if torch._debug_has_internal_overlap(item.param) == 1:
         return "its elements share memory"
-    if len(merged_dims(operands_of(item, grad), is_blockwise(item))) > library.MAX_DIMS:
+    index = item.origin[1] if item.origin else None
+    if len(merged_dims(operands_of(item, grad), is_blockwise(item), index)) > library.MAX_DIMS:
         return f"it has more than {library.MAX_DIMS} dimensions"
     return None
 

@@ -134,6 +134,7 @@ def _fields(item: Item) -> list[int]:
     for place, slot in enumerate(item.slots):
         fields[5 + place] = slot.codes.data_ptr()
         fields[5 + _SLOTS + place] = 0 if slot.scale is None else slot.scale.data_ptr()
+    fields[14] = item.origin[0] if item.origin else 0
     fields[11] = item.stream - (1 << 64) if item.stream >= 1 << 63 else item.stream
     return fields
 
@@ -144,9 +145,10 @@ def _dims(item: Item, grad: torch.Tensor) -> list[tuple[int, ...]]:
     Strides are those of weight, gradient, three slots, bits below and the row-major index.
     """
     operands = operands_of(item, grad)
-    if all(x.is_contiguous() for x in operands):
+    index = item.origin[1] if item.origin and item.rounding.name != "nearest" else None
+    if index is None and all(x.is_contiguous() for x in operands):
         return []
-    dims = merged_dims(operands, is_blockwise(item))
+    dims = merged_dims(operands, is_blockwise(item), index)
     dense = dense_strides([dim[0] for dim in dims])
     columns = list(zip(*dims, strict=True))[1:]
     if item.rounding.name == "nearest":

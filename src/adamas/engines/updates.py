@@ -19,13 +19,20 @@ from types import SimpleNamespace
 
 import torch
 
+from adamas.engines.across import Across
 from adamas.engines.hyper import surround
 from adamas.engines.launch import Item, Launch
 from adamas.engines.rows import Rows
 
 
 def clip_updates(
-    launch: Launch, items: Sequence[Item], grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array
+    launch: Launch,
+    items: Sequence[Item],
+    grads: Sequence[torch.Tensor],
+    rows: Rows,
+    row_of: array,
+    steps: array,
+    across: Across,
 ) -> array | None:
     """Give every item whose update would be too large a row of its own, with a smaller lr.
 
@@ -36,6 +43,7 @@ def clip_updates(
         rows: the numbers of this step; rows are added.
         row_of: which row each item takes; changed where an item is clipped.
         steps: the step each item is at.
+        across: adds up what is over pieces.
 
     Returns:
         RMS of every item (NaN where its group does not clip), or None if no group does.
@@ -51,14 +59,14 @@ def clip_updates(
             raise ValueError(refusal(rule.__name__))
         slot = [each.name for each in rule.slots].index(mean.slot)
         moments.extend((mean.decay, 1 - mean.decay, mean.unbias, h.eps**2))
-    sums = launch.ratios(grads, rows, row_of, steps, slot, moments)
+    sums = across.total(launch.ratios(grads, rows, row_of, steps, slot, moments))
     result = array("d", [math.nan]) * len(items)
     for place, item in enumerate(items):
         h, counters = sources[row_of[place]]
         most = threshold(h)
         if most is None:
             continue
-        rms = result[place] = math.sqrt(sums[place] / max(item.param.numel(), 1))
+        rms = result[place] = math.sqrt(sums[place] / max(item.numel, 1))
         if rms > most:
             slower = SimpleNamespace(**{**vars(h), "lr": h.lr / (rms / most)})
             row_of[place] = rows.place(surround(slower, rule), counters)

@@ -5,6 +5,7 @@ A tensor has a row of FIELDS int64 in the launch's table, made by `adamas.engine
     0  elements of a row     3  weight       8..10  scales       13  first program of a sum
     1  rows                  4  bits below   11     stream
     2  first program         5..7  slots     12     first block of a sum
+    14  row-major index of the first element, 0 unless the tensor is a piece of a larger one
 
 Slots in blocks have the tensor's rows; otherwise all elements are one row. Elements are counted in the order in which
 the engines walk them: that of the weight's memory, or row-major where slots are in blocks.
@@ -20,24 +21,26 @@ from adamas.kernels.split import joined, load_low
 
 FIELDS = tl.constexpr(16)
 WEIGHT_FIELD, LOW_FIELD, SLOT_FIELD, SCALE_FIELD, STREAM_FIELD = map(tl.constexpr, (3, 4, 5, 8, 11))
-FIRST_PROGRAM, FIRST_BLOCK, FIRST_SUM = map(tl.constexpr, (2, 12, 13))
+FIRST_PROGRAM, FIRST_BLOCK, FIRST_SUM, ORIGIN_FIELD = map(tl.constexpr, (2, 12, 13, 14))
 AROUND = tl.constexpr(3)  # keep, l2, factor: before the rule's own numbers
 
 
 @triton.jit
-def whereabouts(layout, tensor, at, DIMS: tl.constexpr):
+def whereabouts(table, layout, tensor, at, DIMS: tl.constexpr):
     """Return where the elements are in weight, gradient, slots and bits below, and their row-major index.
 
     Args:
+        table: what does not change from step to step.
         layout: for each tensor and dimension 8 int64: its size, and these strides.
         tensor: number of the tensor.
         at: the elements' numbers.
         DIMS: how many dimensions there are; 0: all operands are simply row-major.
     """
+    origin = tl.load(table + tensor * FIELDS + ORIGIN_FIELD)
     if DIMS == 0:
-        return at, at, at, at, at, at, at
+        return at, at, at, at, at, at, origin + at
     zero = at * 0
-    weight, grad, s0, s1, s2, low, index = zero, zero, zero, zero, zero, zero, zero
+    weight, grad, s0, s1, s2, low, index = zero, zero, zero, zero, zero, zero, origin + zero
     own = layout + tensor * (DIMS * 8)
     left = at
     for inner in tl.static_range(DIMS):

@@ -80,7 +80,7 @@ def step_kernel(
     mask = lane[None, :] < tl.where(there, length - start, 0)[:, None]
     column = start[:, None] + lane[None, :]
     at = (row * length)[:, None] + column
-    at_x, at_g, at0, at1, at2, at_low, index = whereabouts(layout, tensor, at, DIMS)
+    at_x, at_g, at0, at1, at2, at_low, index = whereabouts(table, layout, tensor, at, DIMS)
 
     own_numbers = numbers + tl.load(places + tensor) * width
     x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)

@@ -115,7 +115,7 @@ def ratios_kernel(
     for k in range(_rounds(count, block)):
         at = start + k * _LANES
         mask = at < end
-        at_x, at_g, at0, at1, at2, at_low, index = whereabouts(layout, tensor, at, DIMS)
+        at_x, at_g, at0, at1, at2, at_low, index = whereabouts(table, layout, tensor, at, DIMS)
         at_slot = at0 if PLACE == 0 else (at1 if PLACE == 1 else at2)
         x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)
         g = seen(load(tl.load(gradients + tensor), WEIGHT, at_g, mask), x, own_numbers)
@@ -219,7 +219,7 @@ def statistics_kernel(
     for k in range(_rounds(count, block)):
         at = start + k * _LANES
         mask = at < end
-        at_x, at_g, at0, at1, at2, at_low, index = whereabouts(layout, tensor, at, DIMS)
+        at_x, at_g, at0, at1, at2, at_low, index = whereabouts(table, layout, tensor, at, DIMS)
         row, column = at // length, at % length
         x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)
         raw = load(tl.load(gradients + tensor), WEIGHT, at_g, mask)

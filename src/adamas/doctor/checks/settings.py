@@ -7,14 +7,16 @@ import math
 from adamas.doctor.finding import Finding
 from adamas.doctor.patient import Patient, ranked
 from adamas.rules import Rule
+from adamas.shards import local
 
 
 def listed_twice(patient: Patient) -> Finding | None:
     """A parameter is listed twice, or two of them share their memory (tied by data, not by name): how often."""
     found: dict[object, list[str]] = {}
     for p in patient.parameters:
-        if p.tensor.numel():
-            place = (p.tensor.data_ptr(), p.tensor.numel(), p.tensor.device)
+        here = local(p.tensor)
+        if here.numel():
+            place = (here.data_ptr(), here.numel(), here.device)
             found.setdefault(place, []).append(p.name)
     twice = ranked((len(names), name) for names in found.values() if len(names) > 1 for name in dict.fromkeys(names))
     if twice is None:
