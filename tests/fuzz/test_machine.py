@@ -110,6 +110,9 @@ class Machine(RuleBasedStateMachine):
             generator = torch.Generator().manual_seed(seed)
             count = int(torch.randint(0, 5, (1,), generator=generator)) if len(p) else 0
             rows = torch.randint(0, max(1, len(p)), (count,), generator=generator)
+            if p.dtype != torch.float64:  # duplicates are added in float32, and the clipped norm is everybody's
+                rows = rows.unique()
+                count = len(rows)
             grad = coo(rows, numbers((count, *p.shape[1:]), seed, scale).to(p.dtype), tuple(p.shape))
             cell.rows = np.zeros(len(p), dtype=bool)
             cell.rows[rows.numpy()] = True
