@@ -23,7 +23,7 @@ from adamas.hyperparameters import (
     check_values,
     remember_max_lr,
 )
-from adamas.planning import check_parameter, make_plan, parameter_name, state_keys, take_back
+from adamas.planning import catch_up_copies, check_parameter, make_plan, parameter_name, state_keys, take_back
 from adamas.precision import full_precision_state_dict, load_full_precision_state_dict
 from adamas.release import Release
 from adamas.replacing import Rows, replace
@@ -300,7 +300,8 @@ class Optimizer(torch.optim.Optimizer):
     def flush(self) -> None:
         """Catch up all rows of all parameters: weights and state are then what the dense optimizer would have.
 
-        Happens by itself in ``state_dict()``, ``pickle`` and ``deepcopy``, and when betas or eps change.
+        Happens by itself in ``state_dict()`` and when betas or eps change; copies by ``pickle`` and ``deepcopy`` catch
+        themselves up.
         """
         for lag in self._lags.values():
             lag.flush()
@@ -501,14 +502,15 @@ class Optimizer(torch.optim.Optimizer):
         self._plan = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what pickle and deepcopy keep."""
-        self.flush()
-        kept = super().__getstate__()
+        """Return what pickle and deepcopy keep; rows that lag are caught up in the copy."""
+        behind = {p: lag.packed() for p, lag in self._lags.items()}
+        kept = {**super().__getstate__(), "_behind": {p: each for p, each in behind.items() if each is not None}}
         return {**kept, **{key: self.__dict__[key] for key in ("_rule", "guards", "doctor") if key in self.__dict__}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what pickle, deepcopy or `load_state_dict` kept."""
         self._plan, self._lags = None, {}
+        behind = state.pop("_behind", {})
         super().__setstate__(state)
         self.__dict__.setdefault("guards", Guards())
         self.__dict__.setdefault("_release", None)
@@ -516,3 +518,6 @@ class Optimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             for key, value in {**EXTRAS, **self.defaults}.items():
                 group.setdefault(key, value)
+        if behind:
+            with torch.no_grad():
+                catch_up_copies(self.param_groups, list(map(self.rule, self.param_groups)), self.state, behind)

@@ -17,9 +17,10 @@ from adamas.rules import Rule
 from adamas.shards import Cut, CutOf, cut_of, is_sharded, local, piece_of
 from adamas.slots import make_state, rounding_of, stored_slots
 from adamas.sparse.gradients import check_sparse
-from adamas.sparse.lag import Lag
-from adamas.sparse.select import Lags, rows_launch
+from adamas.sparse.lag import Behind, Lag
+from adamas.sparse.select import Lags, catch_up_copy, rows_launch
 
+_Groups = list[dict[str, Any]]
 _States = dict[torch.Tensor, dict[str, Any]]
 
 
@@ -71,6 +72,25 @@ def make_plan(
     _keep_lags(lags, [*items, *(item for item, _ in sparse)], {x.item.owner: x.lag for x in launches})
     rows = [(Batch(launch, launch.items), launch) for launch in launches]
     return Plan(groups, rules, batches(items, grads, engines), absent, states, rows)
+
+
+def catch_up_copies(groups: _Groups, rules: list[type[Rule]], states: _States, behind: dict[Any, Behind]) -> None:
+    """Catch up parameters that were copied while their rows lagged.
+
+    They may have been copied before their optimizer was, which therefore could not have caught them up.
+
+    Args:
+        groups: the copied groups.
+        rules: the rule of each group.
+        states: the copied state.
+        behind: what each parameter has to catch up with.
+    """
+    for number, group in enumerate(groups):
+        for place, p in enumerate(group["params"]):
+            if p in behind:
+                name, key = parameter_name(groups, number, place), stream_name(groups, number, place)
+                item = make_item(p, name, number, group, rules[number], states, key)
+                catch_up_copy(item, group["engine"], behind[p])
 
 
 def _keep_lags(lags: Lags, items: list[Item], now: dict[torch.Tensor, Lag | None]) -> None:

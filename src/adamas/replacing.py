@@ -82,11 +82,16 @@ def _blockwise(codes: torch.Tensor) -> bool:
 
 
 def _spread(state: dict[str, Any], old: torch.Tensor, rule: type[Rule], dim: int) -> dict[str, Any]:
-    """Return a state whose slots have a row for every row: where blocks would be cut, their numbers in float32."""
-    spread = dict(state)
+    """Return a state whose slots have a row for every row: where blocks would be cut, their numbers in float32.
+
+    What another rule of this group left behind in such blocks is left out: nobody could say whether it has signs.
+    """
+    cut, names = dim > 0 or old.dim() < 2, {slot.name for slot in rule.slots}
+    left = {key for key in state if scale_key(key) in state and key not in names} if cut else set()
+    spread = {key: value for key, value in state.items() if not left & {key, key.removesuffix(scale_key(""))}}
     for slot in rule.slots:
         codes = state.get(slot.name)
-        if isinstance(codes, torch.Tensor) and _blockwise(codes) and (dim > 0 or old.dim() < 2):
+        if isinstance(codes, torch.Tensor) and _blockwise(codes) and cut:
             spread[slot.name] = values_of(old, slot, codes, spread.pop(scale_key(slot.name)))
     return spread
 

@@ -249,3 +249,42 @@ def test_state_of_any_shape_and_dtype_goes_round():
     fresh = adamas.Optimizer([p], Blockwise)
     fresh.load_state_dict(saved)
     assert_same_bits(dict(fresh.state[p]), saved["state"][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "change"),
+    [
+        ("SGD", torch.bfloat16, {"momentum": 0.9}),
+        ("RMSprop", torch.float32, {"momentum": 0.9}),
+        ("RMSprop", torch.float32, {"centered": True}),
+        ("AdamW", torch.float32, {"amsgrad": True}),
+    ],
+)
+@every_engine
+def test_what_was_asked_for_after_the_last_step_may_be_missing(
+    name: str, dtype: torch.dtype, change: dict[str, Any], engine: str
+):
+    """A checkpoint of a training is one of that training, even if it is saved between a change and the next step."""
+    params = weights([(3, 3)], dtype)
+    optimizer = ours(name, params, engine=engine, seed=3)
+    grads = gradients(params, steps=4)
+    train(optimizer, params, grads[:2])
+    optimizer.param_groups[0].update(change)
+    resumed = weights([(3, 3)], dtype)
+    with torch.no_grad():
+        resumed[0].copy_(params[0])
+    reader = ours(name, resumed, engine=engine, seed=3)
+    reader.load_state_dict(deepcopy(optimizer.state_dict()))
+    for each, own in ((optimizer, params), (reader, resumed)):
+        train(each, own, grads[2:])
+    assert_same_bits(copies(resumed), copies(params))
+    assert_same_bits(dict(reader.state[resumed[0]]), dict(optimizer.state[params[0]]))
+
+
+def test_a_slot_that_cannot_begin_late_is_missed():
+    params = weights([(3, 3)])
+    optimizer = trained("AdamW", {"a": params[0]}, [params[0]])
+    packed = deepcopy(optimizer.state_dict())
+    del packed["state"][0]["exp_avg_sq"]
+    with pytest.raises(ValueError, match="but no exp_avg_sq"):
+        optimizer.load_state_dict(packed)

@@ -143,3 +143,23 @@ def test_integers_cannot_be_trained():
     optimizer = adamas.AdamW([old])
     with pytest.raises(TypeError, match=r"is torch\.int64"):
         optimizer.replace(old, torch.ones(4, 2, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("state_format", ["int8", "int4"])
+@pytest.mark.parametrize(("shape", "new_shape"), [((), ()), ((130,), (200,)), ((6, 70), (9, 70))])
+def test_moments_that_another_rule_left_behind_do_not_hinder(
+    shape: tuple[int, ...], new_shape: tuple[int, ...], state_format: str
+) -> None:
+    """Momentum was on, and is off again: its buffer stays in the state, in blocks that nothing reads."""
+    old, new = torch.nn.Parameter(torch.ones(shape)), torch.nn.Parameter(torch.ones(new_shape))
+    optimizer = adamas.RMSprop([old], momentum=0.9, state_format=state_format)
+    old.grad = torch.ones(shape)
+    optimizer.step()
+    optimizer.param_groups[0]["momentum"] = 0.0
+    optimizer.replace(old, new)
+    for momentum in (0.0, 0.9):
+        optimizer.param_groups[0]["momentum"] = momentum
+        new.grad = torch.ones(new_shape)
+        optimizer.step()
+    assert optimizer.state[new]["step"] == 3
+    assert bool(new.isfinite().all())

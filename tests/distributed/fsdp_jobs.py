@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -49,13 +49,13 @@ def every_rule_and_format() -> list[str]:
     return wrong
 
 
-def every_rounding() -> list[str]:
+def every_rounding(engines: Sequence[str], forms: Sequence[str] = ("auto", "float32", "int8")) -> list[str]:
     adamw = next(case for case in CASES if case.optimizer == "AdamW")
     wrong = []
     for dtype in (torch.bfloat16, torch.float16):
         for rounding in ("nearest", "stochastic", "split24", "split32"):
-            for form in ("auto", "float32", "int8"):
-                for engine in ("auto", "reference"):
+            for form in forms:
+                for engine in engines:
                     found = compare(dtype, adamw, rounding=rounding, state_format=form, engine=engine)
                     wrong += [f"{dtype} {rounding} {form} {engine}: {x}" for x in found]
     return wrong

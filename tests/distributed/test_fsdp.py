@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from . import fsdp_jobs as jobs
@@ -17,7 +19,12 @@ def test_every_rule_and_format_steps_as_whole(ranks: Ranks, size: int) -> None:
 
 @every_size
 def test_every_rounding_has_the_same_random_numbers(ranks: Ranks, size: int) -> None:
-    assert ranks.each(size, jobs.every_rounding) == [[]] * size
+    assert ranks.each(size, jobs.every_rounding, engines=["auto", "reference"]) == [[]] * size
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
+def test_triton_has_the_same_random_numbers(ranks: Ranks) -> None:
+    assert ranks.each(2, jobs.every_rounding, engines=["triton"], forms=["float32", "int8"]) == [[]] * 2
 
 
 @every_size

@@ -233,18 +233,25 @@ def test_loading_forgets_what_was_to_be_caught_up() -> None:
     assert torch.equal(pair.p, weights)
 
 
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+@pytest.mark.parametrize("first", ["parameter", "optimizer"])
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
-def test_copies_are_flushed(way: Any) -> None:
+def test_copies_are_flushed(way: Any, first: str, engine: str) -> None:
+    """Whichever is copied first: a parameter that is copied before its optimizer still lags."""
     pair = Pair()
+    pair.sparse.param_groups[0]["engine"] = engine
     pair.step(30)
-    other = way(pair.sparse)
-    p = other.param_groups[0]["params"][0]
+    both = way((pair.p, pair.sparse) if first == "parameter" else (pair.sparse, pair.p))
+    p, other = both if first == "parameter" else both[::-1]
+    assert p is other.param_groups[0]["params"][0]
+    pair.sparse.flush()
     assert torch.equal(p, pair.p)
     p.grad = pair.p.grad = coo([4], torch.ones(1, SHAPE[1], dtype=torch.float64), SHAPE)
     for optimizer in (other, pair.sparse):
         optimizer.step()
         optimizer.flush()
     assert torch.equal(p, pair.p)
+    assert all(torch.equal(other.state[p][key], each) for key, each in pair.sparse.state[pair.p].items())
 
 
 def test_torch_save_of_model_and_optimizer() -> None:

@@ -67,7 +67,7 @@ class AMSGrad(Adam):
     Bias correction is kept, as in torch; the paper has none.
     """
 
-    slots = (M, V, Slot("max_exp_avg_sq", signed=False))
+    slots = (M, V, Slot("max_exp_avg_sq", signed=False, late=True))
 
     @staticmethod
     def update(g, m, v, x, c):

@@ -93,7 +93,7 @@ def adam_variant(eps_mode: str, nesterov: bool, cautious: bool, amsgrad: bool) -
             u = u * maximum(sign(top) * sign(g), 0.0)
         return (u, m, v, *largest)
 
-    slots = (M, V, Slot("max_exp_avg_sq", signed=False)) if amsgrad else (M, V)
+    slots = (M, V, Slot("max_exp_avg_sq", signed=False, late=True)) if amsgrad else (M, V)
     members = {"slots": slots, "cautious": cautious, "scalars": scalars, "update": update, "fold": Rule.fold}
     members["__doc__"] = (
         f"Adam with eps_mode={eps_mode!r}, nesterov={nesterov}, cautious={cautious}, amsgrad={amsgrad}."

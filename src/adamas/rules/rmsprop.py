@@ -8,7 +8,8 @@ alpha  decay of v and a, memory about 1 / (1 - alpha) steps
 from adamas.rules.language import lerp, maximum, sqrt
 from adamas.rules.rule import FirstMoment, Rule, SecondMoment, Slot
 
-V, A, B = Slot("square_avg", signed=False), Slot("grad_avg"), Slot("momentum_buffer")
+V = Slot("square_avg", signed=False)
+A, B = Slot("grad_avg", late=True), Slot("momentum_buffer", late=True)
 
 
 class RMSprop(Rule):

@@ -16,11 +16,13 @@ class Slot(NamedTuple):
         name: its key in ``optimizer.state[p]`` (torch's name where torch has one).
         signed: False when it never goes below zero: a format may then spend the sign bit.
         start: its first value: a number, or the name of a hyper-parameter that holds it.
+        late: whether it may begin in the middle of a training, when a hyper-parameter first asks for it.
     """
 
     name: str
     signed: bool = True
     start: float | str = 0.0
+    late: bool = False
 
 
 class Counter(NamedTuple):

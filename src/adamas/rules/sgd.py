@@ -31,7 +31,7 @@ class Momentum(Rule):
     """b = mu b + (1 - dampening) g, u = lr b (Polyak 1964, as in Sutskever et al. 2013)."""
 
     defaults = {"lr": 1e-3, "momentum": 0.9, "dampening": 0.0}
-    slots = (Slot("momentum_buffer"),)
+    slots = (Slot("momentum_buffer", late=True),)
     counters = (FIRST,)
 
     @staticmethod

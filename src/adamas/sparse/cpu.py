@@ -43,6 +43,7 @@ class CpuRows(RowsLaunch):
             self._layout = _indexed(item.param.numel())
             self._layouts = array("Q", [ctypes.addressof(self._layout)])
             self._launch.struct.layout = self._layouts.buffer_info()[0]
+        self._launch.struct.scalars_per_row = 3  # the least that there is: rows are caught up without any
         self._rows = RowsStruct(launch=ctypes.pointer(self._launch.struct), length=self.width)
         self._lag = LagStruct()
 

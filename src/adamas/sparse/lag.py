@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import torch
 
@@ -15,6 +16,14 @@ from adamas.rules import AMSGrad, Rule
 from adamas.sparse.table import Table
 
 _TOLERANCE = {torch.float32: 2.0**-25, torch.float64: 2.0**-54}
+
+
+class Behind(NamedTuple):
+    """What a copy of a parameter whose rows lag takes along. See `Lag` for its parts."""
+
+    sparse_dim: int
+    last: torch.Tensor
+    table: Table
 
 
 class Lag:
@@ -29,6 +38,7 @@ class Lag:
         last: the step that each row is at (int32).
         table: the sums over steps; None before the first.
         mover: catches rows up: all, or those with these numbers; returns how many were behind. An engine's.
+        sparse_dim: how many dimensions of the parameter its rows are counted along; an engine's, too.
     """
 
     def __init__(self, item: Item, height: int, now: int) -> None:
@@ -37,6 +47,7 @@ class Lag:
         self.table: Table | None = None
         self._now = now
         self.mover: Callable[[torch.Tensor | None], int] | None = None
+        self.sparse_dim = 1
 
     @property
     def now(self) -> int:
@@ -48,6 +59,12 @@ class Lag:
         own = (self.item.param.data_ptr(), *(id(slot.codes) for slot in self.item.slots))
         others = (item.param.data_ptr(), *(id(slot.codes) for slot in item.slots))
         return own == others and self.item.rule is item.rule and len(self.last) == height
+
+    def packed(self) -> Behind | None:
+        """Return what a copy of the parameter has to catch up with; None if that is nothing."""
+        if self.table is None or self.table.now == self.table.start:
+            return None
+        return Behind(self.sparse_dim, self.last, self.table)
 
     def prepare(self, h: SimpleNamespace, step: int) -> Table:
         """Return the table to catch up with before a step; rows are flushed if a new one is needed.

@@ -37,7 +37,7 @@ class RowsLaunch:
         self._hyper = Hyper(item.rule)
         self._checked: SimpleNamespace | None = None
         if lag is not None:
-            lag.item, lag.mover = item, self._move
+            lag.item, lag.mover, lag.sparse_dim = item, self._move, sparse_dim
 
     def touch(self, group: dict[str, Any]) -> Touched | None:
         """Return the rows that the parameter's gradient touches, or None if it is of another kind than planned.

@@ -13,7 +13,7 @@ from adamas.rules import Adam as AdamRule
 from adamas.rules import AMSGrad, Rule
 from adamas.sparse import cpu
 from adamas.sparse.gradients import height_of
-from adamas.sparse.lag import Lag
+from adamas.sparse.lag import Behind, Lag
 from adamas.sparse.launch import ROW_STEP, RowsLaunch, check_row_steps
 from adamas.sparse.reference import ReferenceRows
 
@@ -47,6 +47,20 @@ def rows_launch(item: Item, sparse_dim: int, group: dict[str, Any], lags: Lags) 
     launch = _engine(item, group["engine"])(item, sparse_dim, lag)
     launch.check(group)
     return launch
+
+
+def catch_up_copy(item: Item, engine: str, behind: Behind) -> None:
+    """Catch up a parameter that was copied while its rows lagged.
+
+    Args:
+        item: the copy, its state and how they are written.
+        engine: what its group asks for.
+        behind: copied with it.
+    """
+    lag = Lag(item, len(behind.last), behind.table.now)
+    lag.last, lag.table = behind.last, behind.table
+    _engine(item, engine)(item, behind.sparse_dim, lag)
+    lag.flush()
 
 
 def _engine(item: Item, asked: str) -> type[RowsLaunch]:

@@ -1,0 +1,12 @@
+"""``--hypothesis-profile=fuzz`` (``make fuzz``) looks for longer than ``make test`` has time for."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fuzz",
+    max_examples=3000,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
