@@ -55,7 +55,8 @@ def batches(items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Seque
     for item, grad, engine in zip(items, grads, engines, strict=True):
         seen[item.owner] = seen.get(item.owner, 0) + 1
         dtypes = (item.param.dtype, *(slot.codes.dtype for slot in item.slots))
-        key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner])
+        bucket = 0 if item.cut is None else item.cut.bucket
+        key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner], bucket)
         together.setdefault(key, []).append((item, grad))
     made = []
     for (engine, *_), members in together.items():
