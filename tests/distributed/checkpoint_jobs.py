@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.distributed.checkpoint as dcp
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -136,6 +137,6 @@ def plain_to_sharded(folder: str) -> str:
             warnings.simplefilter("ignore")
             dcp.load(state, checkpoint_id=folder)
             set_optimizer_state_dict(model, optimizer, state["optimizer"])
-    except Exception as error:
+    except CheckpointException as error:
         return str(error)
     return "nothing"

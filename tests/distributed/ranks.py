@@ -92,7 +92,7 @@ def _work(order: dict[str, Any], rank: int, folder: str) -> None:
         )
         module, name = order["job"]
         outcome = {"value": getattr(importlib.import_module(module), name)(**order["arguments"])}
-    except Exception as error:
+    except BaseException as error:  # what torch.distributed.checkpoint raises is no Exception
         outcome = {"error": traceback.format_exc(), "kind": type(error).__name__, "said": str(error)}
     (Path(folder) / f"{rank}.json").write_text(json.dumps(outcome), encoding="utf-8")
 

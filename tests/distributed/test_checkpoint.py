@@ -42,4 +42,5 @@ def test_a_step_with_lr_0_changes_no_bit(ranks: Ranks, kind: str) -> None:
 
 def test_blocks_of_whole_vectors_are_not_taken_for_numbers(ranks: Ranks, tmp_path: Path) -> None:
     for said in ranks.each(2, jobs.plain_to_sharded, folder=str(tmp_path)):
-        assert said != "nothing", said
+        assert "ize mismatch" in said
+        assert "exp_avg_scale" in said
