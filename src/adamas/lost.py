@@ -6,12 +6,13 @@ gone, or that hangs, is noticed when the group's timeout is over. Backends repor
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-_WORDS = ("gloo", "nccl", "connection", "socket", "timed out", "timeout")
+_WORDS = ("gloo", "nccl", "connection closed", "connection reset", "remote worker", "timed out")
 
 
 class LostProcessError(RuntimeError):
@@ -39,7 +40,7 @@ def together(doing: str = "training") -> Iterator[None]:
         yield
     except LostProcessError:
         raise
-    except RuntimeError as error:
+    except (RuntimeError, *_of_checkpoints()) as error:
         if not _is_of_backend(error):
             raise
         place = f" by rank {torch.distributed.get_rank()}" if torch.distributed.is_initialized() else ""
@@ -50,7 +51,13 @@ def together(doing: str = "training") -> Iterator[None]:
         ) from error
 
 
-def _is_of_backend(error: RuntimeError) -> bool:
+def _of_checkpoints() -> list[type[BaseException]]:
+    """Return what torch.distributed.checkpoint raises, which is no RuntimeError, if it was imported."""
+    module = sys.modules.get("torch.distributed.checkpoint.api")
+    return [] if module is None else [module.CheckpointException]
+
+
+def _is_of_backend(error: BaseException) -> bool:
     kinds = tuple(
         getattr(torch.distributed, name)
         for name in ("DistBackendError", "DistNetworkError", "DistStoreError")
