@@ -1,6 +1,6 @@
 """Adamas: Adam and its family for PyTorch, written once, exact on every engine, at the speed of memory."""
 
-from adamas import checkpoint, doctor, rules
+from adamas import checkpoint, distributed, doctor, rules
 from adamas.checkpoint import load, save
 from adamas.doctor import rescale
 from adamas.groups import param_groups
@@ -27,6 +27,7 @@ __all__ = [
     "Slot",
     "SparseAdam",
     "checkpoint",
+    "distributed",
     "doctor",
     "load",
     "memory_report",

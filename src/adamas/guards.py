@@ -16,7 +16,7 @@ import torch
 from adamas.engines.across import Across
 from adamas.engines.launch import Item
 from adamas.engines.norms import Squares, total_norm
-from adamas.engines.plan import Plan
+from adamas.engines.plan import Gathering, Plan
 from adamas.hyperparameters import check_threshold
 from adamas.reports import StepReport
 
@@ -106,6 +106,7 @@ class Guards:
         groups: list[dict[str, Any]],
         inverse_scale: float,
         undo: Callable[[], None],
+        gathering: Gathering | None = None,
     ) -> None:
         """Let a plan take its step, or not.
 
@@ -115,6 +116,7 @@ class Guards:
             groups: the optimizer's parameter groups.
             inverse_scale: what to multiply the gradients with: 1 over the gradient scaler's scale.
             undo: called when the step is not taken, before anything is raised.
+            gathering: sends other processes what this one has stepped, if they need it.
 
         Raises:
             NonFiniteError: if a gradient is not finite, and this one was not to be skipped.
@@ -130,7 +132,7 @@ class Guards:
                 self.skip(groups, why, items=plan.items, squares=squares, inverse_scale=inverse_scale)
                 return
             factor = self.clip_factor(total_norm(squares, inverse_scale))
-        plan.run(grads, inverse_scale * factor)
+        plan.run(grads, inverse_scale * factor, gathering)
         self._in_a_row = 0
         self.last_step = StepReport(
             groups,

@@ -11,7 +11,7 @@ from torch.optim.optimizer import ParamsT
 
 from adamas.checkpoint import LoadReport, header, load_state_dict
 from adamas.doctor import Doctor, Finding, NoiseScale, Patient, findings, from_looks, scalars
-from adamas.engines.plan import Plan
+from adamas.engines.plan import Gathering, Plan
 from adamas.engines.states import State
 from adamas.guards import Guards
 from adamas.hooks import with_hooks
@@ -90,8 +90,9 @@ class Optimizer(torch.optim.Optimizer):
     # torch.amp.GradScaler: give us the scale and whether an infinity was found, do not touch the gradients yourself.
     _step_supports_amp_scaling = True
 
-    # How a parameter is cut over processes.
+    # How a parameter is cut over processes, and what sends them each other's pieces.
     _how: CutOf = staticmethod(cut_of)
+    _gathering: Gathering | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
         """Answer a misspelt keyword with the nearest right one."""
@@ -388,7 +389,7 @@ class Optimizer(torch.optim.Optimizer):
         plan = self._plan
         assert plan is not None
         plan.look = self.doctor is not None and self.doctor.due()
-        self.guards.step(plan, grads, self.param_groups, inverse_scale, undo)
+        self.guards.step(plan, grads, self.param_groups, inverse_scale, undo, self._gathering)
         if plan.look and self.doctor is not None and not (self.last_step and self.last_step.skipped):
             self.doctor.take(self.param_groups, plan.readings())
 
@@ -505,7 +506,8 @@ class Optimizer(torch.optim.Optimizer):
         """Return what pickle and deepcopy keep; rows that lag are caught up in the copy."""
         behind = {p: lag.packed() for p, lag in self._lags.items()}
         kept = {**super().__getstate__(), "_behind": {p: each for p, each in behind.items() if each is not None}}
-        return {**kept, **{key: self.__dict__[key] for key in ("_rule", "guards", "doctor") if key in self.__dict__}}
+        own = ("_rule", "guards", "doctor", "_how", "_gathering")
+        return {**kept, **{key: self.__dict__[key] for key in own if key in self.__dict__}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what pickle, deepcopy or `load_state_dict` kept."""

@@ -9,7 +9,7 @@ import torch
 from adamas.checkpoint.models import check_model
 from adamas.engines.launch import as_real
 from adamas.rounding import LOW, Dice, Rounding, rounding_for
-from adamas.shards import local, piece_of
+from adamas.shards import is_sharded, local, piece_of
 
 _NO_DICE = Dice(0, 0, 0)  # splitting rounds nothing at random
 
@@ -27,7 +27,8 @@ def full_precision_state_dict(optimizer: Any, model: torch.nn.Module) -> dict[st
             if cut is None:
                 full[name] = rounding.read(p.detach(), low, torch.float32).clone()
             else:
-                full[name] = cut.wrap(rounding.read(piece_of(p, cut), local(low), torch.float32).clone(), cut.shape)
+                shard = cut.wrap(rounding.read(piece_of(p, cut), local(low), torch.float32).clone(), cut.shape)
+                full[name] = shard if is_sharded(p) else shard.full_tensor()  # as the model has it
         else:
             full[name] = value.detach().float() if _is_short(value) else value.detach().clone()
     return full

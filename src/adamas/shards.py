@@ -61,6 +61,7 @@ class Cut:
         shape: of the whole parameter.
         offset: where the piece begins, in each dimension.
         size: the shape of the piece.
+        bucket: number of what is sent to other processes together after a step (ZeRO-1).
     """
 
     mesh: Any
@@ -68,6 +69,7 @@ class Cut:
     shape: torch.Size
     offset: tuple[int, ...]
     size: torch.Size
+    bucket: int = 0
 
     @property
     def dims(self) -> tuple[int, ...]:

@@ -115,6 +115,10 @@ def _make_slot(
         codes, scale = _wrapped(p, kept.allocate(p.detach(), start, slot.signed), slot, kept, cut)
     except ValueError as error:
         raise ValueError(f"{name} is {p.dtype}: {error}; give its group another state_format") from None
+    if scale is None and format_for(form, p).blockwise:
+        # torch.distributed.checkpoint copies key by key, whatever the dtypes: an empty scale keeps it from taking the
+        # codes of a vector that was whole for numbers.
+        scale = torch.empty(0)
     return [(slot.name, codes)] if scale is None else [(slot.name, codes), (scale_key(slot.name), scale)]
 
 
@@ -164,7 +168,9 @@ def _stored(p: torch.Tensor, name: str, slot: Slot, state: dict[str, Any]) -> St
 
 
 def _as_stored(p: torch.Tensor, slot: Slot, form: Format, codes: torch.Tensor, scale: torch.Tensor | None) -> Stored:
-    return Stored(form, codes if form.blockwise else as_real(codes), scale, slot.signed, as_real(p).shape)
+    if not form.blockwise:
+        codes, scale = as_real(codes), None
+    return Stored(form, codes, scale, slot.signed, as_real(p).shape)
 
 
 def values_of(p: torch.Tensor, slot: Slot, codes: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:

@@ -15,10 +15,11 @@ ROOT = Path(adamas.rules.__file__).parents[1]
 # Which rooms a room may know. (docs/design.md)
 ALLOWED: dict[str, set[str]] = {
     "shards": set(),
+    "lost": set(),
     "rules": {"rules"},
     "rounding": {"rounding"},
     "formats": {"formats", "rounding"},
-    "engines": {"engines", "formats", "kernels", "rounding", "rules", "shards"},
+    "engines": {"engines", "formats", "kernels", "lost", "rounding", "rules", "shards"},
     "kernels": {"kernels"},
     "hyperparameters": {"engines", "formats", "rounding", "rules"},
     "planning": {"engines", "formats", "rounding", "rules", "shards", "slots", "sparse"},
@@ -51,7 +52,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "optimizers": {"optimizer", "planning", "rules", "shards", "slots"},
     "memory": {"formats", "optimizer", "shards", "slots"},
-    "__init__": {"checkpoint", "doctor", "groups", "memory", "optimizer", "optimizers", "rules"},
+    "distributed": {"distributed", "engines", "lost", "optimizer", "shards"},
+    "__init__": {"checkpoint", "distributed", "doctor", "groups", "memory", "optimizer", "optimizers", "rules"},
 }
 
 

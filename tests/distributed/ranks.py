@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
@@ -45,8 +44,13 @@ class Ranks:
         assert not wrong, "\n".join(wrong)
         return [outcome["value"] for outcome in outcomes]
 
-    def outcomes(self, size: int, job: Callable[..., Any], **arguments: Any) -> list[dict[str, Any]]:
-        """Return for each process ``value``, ``error`` or, if it was killed, the ``signal``; and its ``seconds``."""
+    def outcomes(
+        self, size: int, job: Callable[..., Any], wait: float = WAIT, **arguments: Any
+    ) -> list[dict[str, Any]]:
+        """Return for each process ``value``, ``error`` or, if it was killed, the ``signal``.
+
+        ``wait`` is how many seconds they wait for each other.
+        """
         if self._server is None or self._server.poll() is not None:
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             self._server = subprocess.Popen(
@@ -59,7 +63,7 @@ class Ranks:
             )
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        order = {"size": size, "job": [job.__module__, job.__name__], "arguments": arguments}
+        order = {"size": size, "job": [job.__module__, job.__name__], "arguments": arguments, "wait": wait}
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
         answer = self._server.stdout.readline()
@@ -88,11 +92,11 @@ def _work(order: dict[str, Any], rank: int, folder: str) -> None:
             init_method=f"file://{folder}/meeting",
             rank=rank,
             world_size=order["size"],
-            timeout=timedelta(seconds=WAIT),
+            timeout=timedelta(seconds=order["wait"]),
         )
         module, name = order["job"]
         outcome = {"value": getattr(importlib.import_module(module), name)(**order["arguments"])}
-    except Exception as error:
+    except BaseException as error:  # what torch.distributed.checkpoint raises is no Exception
         outcome = {"error": traceback.format_exc(), "kind": type(error).__name__, "said": str(error)}
     (Path(folder) / f"{rank}.json").write_text(json.dumps(outcome), encoding="utf-8")
 
@@ -109,7 +113,6 @@ def _serve(order: dict[str, Any]) -> list[dict[str, Any]]:
                     os._exit(0)  # without waiting for anybody
             children[pid] = rank
         outcomes: list[dict[str, Any]] = [{} for _ in children]
-        start = time.monotonic()
         while children:
             pid, status = os.wait()
             rank = children.pop(pid)
@@ -118,7 +121,6 @@ def _serve(order: dict[str, Any]) -> list[dict[str, Any]]:
                 outcomes[rank] = {"signal": os.WTERMSIG(status)}
             else:
                 outcomes[rank] = json.loads(left.read_text(encoding="utf-8")) if left.exists() else {"error": "no word"}
-            outcomes[rank]["seconds"] = time.monotonic() - start
         return outcomes
 
 

@@ -11,7 +11,7 @@ from adamas.checkpoint.imports import FLASHED, WRAPPED
 from adamas.formats import chosen, format_of
 from adamas.rounding import LOW
 from adamas.rules import Rule, Slot
-from adamas.shards import Cut, cut_of, local, piece_of
+from adamas.shards import Cut, cut_of, is_sharded, local, piece_of
 from adamas.slots import host_number, make_state, recast, scale_key, slot_format, values_of
 
 
@@ -70,7 +70,11 @@ def copy_state(p: torch.Tensor, saved: dict[str, Any], expected: Expected, state
     _check_slots(saved, expected)
     cut = expected.cut
     saved = _without_blocks(p, saved, expected) if cut is not None and cut.is_vector else saved
+    plain = [slot.name for slot in expected.slots if _is_plain(saved.get(slot.name))]
+    saved = {key: value for key, value in saved.items() if key not in map(scale_key, plain)}
     copied = {key: _copy(p, key, value, expected) for key, value in saved.items()}
+    if cut is not None and cut.is_vector:  # without blocks where others have them
+        copied |= {key: torch.empty(0) for key in map(scale_key, plain) if key in expected.fresh}
     for slot in expected.slots:
         form = chosen(state_format, expected.key, slot.name)
         if form != "auto" and copied.get(slot.name) is not None:
@@ -117,6 +121,8 @@ def _copy(p: torch.Tensor, key: str, value: Any, expected: Expected) -> Any:
             f"adamas.checkpoint.from_torchao"
         )
     like = expected.fresh.get(key)
+    if expected.cut is None and _is_plain(value) and not _is_plain(like):  # numbers, where codes were expected
+        like = torch.empty_like(p, device="meta") if isinstance(like, torch.Tensor) else like
     if isinstance(like, torch.Tensor) and value.shape != like.shape:
         raise ValueError(
             f"{key} of {expected.name} has shape {tuple(value.shape)} in the checkpoint, this parameter needs "
@@ -127,6 +133,12 @@ def _copy(p: torch.Tensor, key: str, value: Any, expected: Expected) -> Any:
         copied = torch.empty_like(local(like), dtype=value.dtype, device=p.device).copy_(piece)
         return copied if expected.cut is None else expected.cut.wrap(copied, like.shape)
     return value.detach().to(p.device, copy=True)
+
+
+def _is_plain(codes: Any) -> bool:
+    """Say whether a moment is numbers, not codes in blocks."""
+    form = format_of(codes) if isinstance(codes, torch.Tensor) else None
+    return form is not None and not form.blockwise
 
 
 def _piece(key: str, value: torch.Tensor, like: torch.Tensor, expected: Expected) -> torch.Tensor:
@@ -152,7 +164,10 @@ def _without_blocks(p: torch.Tensor, saved: dict[str, Any], expected: Expected) 
         form = format_of(saved[slot.name]) if isinstance(saved.get(slot.name), torch.Tensor) else None
         if form is not None and form.blockwise:
             whole = torch.empty(p.shape, dtype=p.dtype, device="meta")
-            plain[slot.name] = values_of(whole, slot, saved[slot.name], plain.pop(scale_key(slot.name), None))
+            codes: Any = saved[slot.name]
+            if is_sharded(codes):  # torch has cut them already, as it would cut numbers
+                codes = codes.full_tensor()
+            plain[slot.name] = values_of(whole, slot, codes, plain.pop(scale_key(slot.name), None))
     return plain
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from adamas.engines.launch import Item
+from adamas.lost import together
 
 
 class Across:
@@ -69,5 +70,6 @@ def _exchange(own: list[float], mesh: Any, dim: int) -> list[list[float]]:
     """Return the numbers of all processes along a dimension of a mesh, in their order."""
     sent = torch.tensor(own, dtype=torch.float64, device=mesh.device_type)
     heard = [torch.empty_like(sent) for _ in range(mesh.size(dim))]
-    torch.distributed.all_gather(heard, sent, group=mesh.get_group(dim))
-    return [each.tolist() for each in heard]
+    with together("the sums of optimizer.step()"):
+        torch.distributed.all_gather(heard, sent, group=mesh.get_group(dim))
+        return [each.tolist() for each in heard]

@@ -39,6 +39,22 @@ class Toucher(Protocol):
         ...
 
 
+class Gathering(Protocol):
+    """Sends the pieces of weights that were stepped to processes that have the whole."""
+
+    def begin(self, items: Sequence[Item]) -> None:
+        """Prepare for the items of a plan."""
+        ...
+
+    def stepped(self, items: Sequence[Item]) -> None:
+        """Take items that were stepped."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until all weights are here."""
+        ...
+
+
 class Plan:
     """Batches for the parameters that have a gradient now.
 
@@ -119,18 +135,25 @@ class Plan:
     def _looked_at(self, weights: list[_Tensor], grads: list[Any]) -> list[Any]:
         return grads if self._pieces.steady and not self._touchers else [*weights, *grads]
 
-    def run(self, grads: Sequence[Any], inverse_scale: float) -> None:
+    def run(self, grads: Sequence[Any], inverse_scale: float, gathering: Gathering | None = None) -> None:
         """Take one step with the gradients that `grads` returned.
 
         Args:
             grads: the gradients, in the plan's order.
             inverse_scale: what to multiply them with: 1 over the gradient scaler's scale.
+            gathering: sends other processes what this one has stepped, if they need it.
         """
         start = 0
+        if gathering is not None:
+            gathering.begin(self.items)
         for batch in self._batches:
             end = start + len(batch.items)
             batch.run(grads[start:end], self._groups, inverse_scale, look=self.look and start < self.dense)
             start = end
+            if gathering is not None:
+                gathering.stepped(batch.items)
+        if gathering is not None:
+            gathering.finish()
 
     def readings(self) -> list[Reading]:
         """Return the statistics of the last step, if they were taken, in the order of the items."""

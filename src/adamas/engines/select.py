@@ -78,8 +78,8 @@ def batches(items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Seque
     for item, grad, engine in zip(items, grads, engines, strict=True):
         seen[item.owner] = seen.get(item.owner, 0) + 1
         dtypes = (item.param.dtype, *(slot.codes.dtype for slot in item.slots))
-        device = item.param.device if engine == "triton" else None
-        key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner], device)
+        where = (0 if item.cut is None else item.cut.bucket, item.param.device if engine == "triton" else None)
+        key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner], *where)
         together.setdefault(key, []).append((item, grad))
     made = []
     for (engine, *_), members in together.items():
