@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "hyperparameters": {"engines", "formats", "rounding", "rules"},
     "planning": {"engines", "formats", "rounding", "rules", "slots", "sparse"},
     "slots": {"engines", "formats", "rounding", "rules"},
-    "sparse": {"engines", "rounding", "rules", "sparse"},
+    "sparse": {"engines", "kernels", "rounding", "rules", "sparse"},
     "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "slots"},
     "groups": {"groups"},
     "doctor": {"doctor", "engines", "reports", "rules"},
