@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "hyperparameters": {"engines", "formats", "rounding", "rules"},
     "planning": {"engines", "formats", "rounding", "rules", "shards", "slots", "sparse"},
     "slots": {"engines", "formats", "rounding", "rules", "shards"},
-    "sparse": {"engines", "rounding", "rules", "sparse"},
+    "sparse": {"engines", "kernels", "rounding", "rules", "sparse"},
     "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "shards", "slots"},
     "groups": {"groups"},
     "doctor": {"doctor", "engines", "reports", "rules", "shards"},

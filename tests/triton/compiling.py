@@ -22,7 +22,8 @@ TARGETS = (GPUTarget("cuda", 80, 32), GPUTarget("hip", "gfx942", 64))
 POINTERS = {
     "table": "*i64", "owner": "*i32", "layout": "*i64", "gradients": "*i64", "steps": "*fp64", "places": "*i32",
     "numbers": "*fp32", "width": "i32", "moments": "*fp32", "limits": "*fp32", "blocks": "i32",
-    "first_program": "*i64", "first_block": "*i64", "counts": "*i64", "addresses": "*i64",
+    "rows": "*i64", "count": "i32", "first_program": "*i64", "first_block": "*i64", "counts": "*i64",
+    "addresses": "*i64",
 }  # fmt: skip
 ADAM, ATAN2 = 8, 15
 FLOAT32 = {"WEIGHT": 0, "SLOT0": 0, "SLOT1": 0, "SLOT2": -1, "LOW": 0, "RANDOM": 0, "DIMS": 0}
@@ -30,10 +31,11 @@ BFLOAT16 = {"WEIGHT": 2, "SLOT0": 2, "SLOT1": 2, "SLOT2": -1, "LOW": 0, "RANDOM"
 INT8 = {"WEIGHT": 2, "SLOT0": 4, "SLOT1": 5, "SLOT2": -1, "LOW": 1, "RANDOM": 2, "DIMS": 0}
 INT4 = {"WEIGHT": 3, "SLOT0": 6, "SLOT1": 7, "SLOT2": -1, "LOW": 2, "RANDOM": 2, "DIMS": 3}
 KERNELS: tuple[tuple[Any, dict[str, str], dict[str, int]], ...] = (
-    (step.step_kernel, {}, {**FLOAT32, "RULE": ATAN2, "UNITS": 8}),
-    (step.step_kernel, {}, {**BFLOAT16, "RULE": ADAM, "UNITS": 8}),
-    (step.step_kernel, {}, {**INT8, "RULE": ADAM, "UNITS": 8}),
-    (step.step_kernel, {}, {**INT4, "RULE": ADAM, "UNITS": 8}),
+    (step.step_kernel, {}, {**FLOAT32, "RULE": ATAN2, "GRAD": 0, "ROWS": 0, "UNITS": 8}),
+    (step.step_kernel, {}, {**BFLOAT16, "RULE": ADAM, "GRAD": 2, "ROWS": 0, "UNITS": 8}),
+    (step.step_kernel, {}, {**INT8, "RULE": ADAM, "GRAD": 2, "ROWS": 0, "UNITS": 8}),
+    (step.step_kernel, {}, {**INT4, "RULE": ADAM, "GRAD": 3, "ROWS": 0, "UNITS": 8}),
+    (step.step_kernel, {}, {**INT4, "RULE": ADAM, "GRAD": 0, "ROWS": 1, "UNITS": 8, "DIMS": 0}),
     (sums.statistics_kernel, {"sums": "*fp32"}, {**INT8, "RULE": ADAM, "FIRST": 0, "SECOND": 1, "BLOCKS": 8}),
     (sums.ratios_kernel, {"sums": "*fp64"}, {"WEIGHT": 2, "SLOT": 7, "PLACE": 1, "LOW": 0, "DIMS": 2, "BLOCKS": 8}),
     (sums.squares_kernel, {"sums": "*fp64"}, {"KIND": 2, "BLOCKS": 8}),

@@ -66,6 +66,19 @@ def refuse(item: Item, grad: torch.Tensor) -> str | None:
     return None
 
 
+def kinds_of(item: Item) -> dict[str, int]:
+    """Return what kernels are compiled for: the rule, how things are stored, how they are rounded."""
+    kinds = [kind_of(slot) for slot in item.slots]
+    return {
+        "RULE": RULES[item.rule],
+        "WEIGHT": library.DTYPES[item.param.dtype],
+        **{f"SLOT{place}": -1 for place in range(library.MAX_SLOTS)},
+        **{f"SLOT{place}": kind for place, kind in enumerate(kinds) if kind is not None},
+        "LOW": 0 if item.low is None else item.low.element_size(),
+        "RANDOM": _RANDOM[item.rounding.name],
+    }
+
+
 class TritonLaunch:
     """Items stepped by one launch of `adamas.kernels.step`; by two if some of them lie otherwise than row-major.
 
@@ -83,19 +96,8 @@ class TritonLaunch:
         self._written = [item.owner for item in items]
         self._lazy = any(grad.is_conj() or grad.is_neg() for grad in grads)
         self._table = Table(items, grads)
-        first = items[0]
-        kinds = [kind_of(slot) for slot in first.slots]
-        self._slots = [kinds[place] if place < len(kinds) else -1 for place in range(library.MAX_SLOTS)]
-        self._weight = {
-            "WEIGHT": library.DTYPES[first.param.dtype],
-            "LOW": 0 if first.low is None else first.low.element_size(),
-        }
-        self._rule = {
-            **self._weight,
-            **{f"SLOT{place}": kind for place, kind in enumerate(self._slots)},
-            "RULE": RULES[first.rule],
-            "RANDOM": _RANDOM[first.rounding.name],
-        }
+        self._kinds = kinds_of(items[0])
+        self._weight = {key: self._kinds[key] for key in ("WEIGHT", "LOW")}
 
     def run(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> None:
         """Take one step for every item."""
@@ -110,7 +112,7 @@ class TritonLaunch:
         fresh, kept = self._send(grads, rows, row_of, steps)
         sums = self._sums(1, torch.float64)
         (moment,) = send(sums.device, array("f", moments))
-        named = {**self._weight, "SLOT": self._slots[slot], "PLACE": slot}
+        named = {**self._weight, "SLOT": self._kinds[f"SLOT{slot}"], "PLACE": slot}
         for part in self._table.parts:
             around = (fresh.gradients, fresh.places, fresh.numbers, rows.width, moment, sums)
             self._call("ratios", part, part.sum_owner, *around, BLOCKS=BLOCKS, **named)
@@ -124,7 +126,7 @@ class TritonLaunch:
         fresh, kept = self._send(grads, rows, row_of, steps)
         sums = self._sums(_SUMS, torch.float32)
         (limits,) = send(sums.device, array("f", look.limits))
-        named = {**self._rule, "FIRST": look.first, "SECOND": look.second}
+        named = {**self._kinds, "FIRST": look.first, "SECOND": look.second}
         for part in self._table.parts:
             around = (fresh.gradients, fresh.places, fresh.numbers, rows.width, limits, sums, sums.shape[1])
             self._call("statistics", part, part.sum_owner, *around, BLOCKS=BLOCKS, **named)
@@ -140,8 +142,9 @@ class TritonLaunch:
 
     def _step(self, fresh: Fresh, rows: Rows) -> None:
         increment_version(self._written)
+        named = {**self._kinds, "GRAD": self._kinds["WEIGHT"], "ROWS": False, "UNITS": UNITS}
         for part in self._table.parts:
-            self._call("step", part, part.owner, *fresh, rows.width, UNITS=UNITS, **self._rule)
+            self._call("step", part, part.owner, *fresh, rows.width, part.owner, 0, **named)
 
     def _call(self, kernel: str, part: Part, owner: torch.Tensor, *arguments: Any, **named: Any) -> None:
         table = self._table

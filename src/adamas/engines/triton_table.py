@@ -68,7 +68,7 @@ class Table:
         self.first_block = first_blocks([item.param.numel() for item in items])
         dims = [_dims(item, as_real(grad)) for item, grad in zip(items, grads, strict=True)]
         most = max(map(len, dims))
-        fields = [_fields(item) for item in items]
+        fields = [fields_of(item) for item in items]
         self.parts = [
             self._part(fields, [i for i, each in enumerate(dims) if bool(each) == strided], most if strided else 0)
             for strided in (False, True)
@@ -124,7 +124,7 @@ def send(device: torch.device, *arrays: array) -> list[torch.Tensor]:
     ]
 
 
-def _fields(item: Item) -> list[int]:
+def fields_of(item: Item) -> list[int]:
     """Return an item's row of the table, without what its programs need."""
     rows, length = rows_of(item.param.shape) if is_blockwise(item) else (1, item.param.numel())
     fields = [0] * _FIELDS

@@ -15,6 +15,14 @@ TINY, SIGNED_TINY, HUGE = tl.constexpr(2.0**-126), tl.constexpr(2.0**-100), tl.c
 
 
 @triton.jit
+def row_number(i, there, rows, ROWS: tl.constexpr):
+    """Return the number in its tensor of the i-th row that is stepped: all rows are, or, with ROWS, these."""
+    if ROWS:
+        i = tl.load(rows + i, mask=there, other=0)
+    return i
+
+
+@triton.jit
 def not_a_number(like):
     """Return NaN, as many as ``like`` has elements."""
     return float_of(tl.full(like.shape, 0x7FC00000, tl.uint32))

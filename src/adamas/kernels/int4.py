@@ -6,7 +6,17 @@ Codes are packed in strips of 32 elements of a row: byte j holds element j below
 import triton
 import triton.language as tl
 
-from adamas.kernels.blocks import HUGE, SIGNED_TINY, TINY, flushed, largest, not_a_number, over, unsigned_block_sum
+from adamas.kernels.blocks import (
+    HUGE,
+    SIGNED_TINY,
+    TINY,
+    flushed,
+    largest,
+    not_a_number,
+    over,
+    row_number,
+    unsigned_block_sum,
+)
 from adamas.kernels.numbers import bits_of, float_of, nearest_whole
 from adamas.kernels.vocabulary import divide
 
@@ -72,10 +82,10 @@ def _unsigned_codes(x, real):
 
 
 @triton.jit
-def write_int4(codes, scales, SIGNED: tl.constexpr, x, first, total, per_row, length, mask):
+def write_int4(codes, scales, SIGNED: tl.constexpr, x, first, total, per_row, length, mask, rows, ROWS: tl.constexpr):
     """Write units (a tile), and their scales.
 
-    ``first`` is the number of the first unit in the tensor, ``total`` how many there are, ``per_row`` in a row.
+    ``first`` is the number of the first unit that is stepped, ``total`` how many are, ``per_row`` how many a row has.
     """
     size: tl.constexpr = 32 if SIGNED else 64
     share: tl.constexpr = 128 // size
@@ -90,23 +100,24 @@ def write_int4(codes, scales, SIGNED: tl.constexpr, x, first, total, per_row, le
     unit = first + block // share
     column = (unit % per_row) * 128 + block % share * size
     there = (unit < total) & (column < length)
-    at = unit // per_row * ((length + size - 1) // size) + column // size
+    row = row_number(unit // per_row, there, rows, ROWS)
+    at = row * ((length + size - 1) // size) + column // size
     if SIGNED:
         tl.store(scales.to(tl.pointer_type(tl.uint16)) + at, scale, mask=there)
     else:
         tl.store(scales.to(tl.pointer_type(tl.float32)) + at, scale, mask=there)
-    _store_packed(codes, tl.reshape(tl.where(real, q, 0), (units * 4, 32)), first, total, per_row, length)
+    _store_packed(codes, tl.reshape(tl.where(real, q, 0), (units * 4, 32)), first, total, per_row, length, rows, ROWS)
 
 
 @triton.jit
-def _store_packed(codes, q, first, total, per_row, length):
+def _store_packed(codes, q, first, total, per_row, length, rows, ROWS: tl.constexpr):
     """Write the codes of strips (strips, 32)."""
     strips: tl.constexpr = q.shape[0]
     below, above = tl.split(tl.permute(tl.reshape(q, (strips, 2, 16)), (0, 2, 1)))
     strip = tl.arange(0, strips)
     unit = first + strip // 4
     column = (unit % per_row) * 128 + strip % 4 * 32
-    at = unit // per_row * _row_bytes(length) + column // 2
+    at = row_number(unit // per_row, unit < total, rows, ROWS) * _row_bytes(length) + column // 2
     left = length - column
     room = tl.where(unit < total, (tl.where(left < 16, left, 16) + 3) // 4 * 4, 0)
     lane = tl.arange(0, 16)

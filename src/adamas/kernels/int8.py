@@ -64,11 +64,8 @@ def _unsigned_codes(v, stream, step, operand):
 
 
 @triton.jit
-def write_int8(codes, scales, SIGNED: tl.constexpr, x, at, unit, mask, there, stream, step, operand):
-    """Write units (a tile), and their scales.
-
-    ``unit`` are the units' numbers in the tensor: rows and units of rows are counted through.
-    """
+def write_int8(codes, scales, SIGNED: tl.constexpr, x, at, block, mask, there, stream, step, operand):
+    """Write units (a tile) and their scales; ``block`` are their numbers in the tensor, counted through its rows."""
     x = tl.where(mask, x, 0.0)
     if SIGNED:
         q, scale = _signed_codes(x, stream, step, operand)
@@ -76,4 +73,4 @@ def write_int8(codes, scales, SIGNED: tl.constexpr, x, at, unit, mask, there, st
     else:
         q, scale = _unsigned_codes(x, stream, step, operand)
         tl.store(codes.to(tl.pointer_type(tl.uint8)) + at, q.to(tl.uint8), mask=mask)
-    tl.store(scales.to(tl.pointer_type(tl.float32)) + unit, scale, mask=there)
+    tl.store(scales.to(tl.pointer_type(tl.float32)) + block, scale, mask=there)

@@ -3,6 +3,7 @@
 import triton
 import triton.language as tl
 
+from adamas.kernels.blocks import row_number
 from adamas.kernels.int4 import write_int4
 from adamas.kernels.int8 import write_int8
 from adamas.kernels.numbers import load, rounded, store
@@ -34,14 +35,18 @@ def step_kernel(
     places,
     numbers,
     width,
+    rows,
+    count,
     RULE: tl.constexpr,
     WEIGHT: tl.constexpr,
+    GRAD: tl.constexpr,
     SLOT0: tl.constexpr,
     SLOT1: tl.constexpr,
     SLOT2: tl.constexpr,
     LOW: tl.constexpr,
     RANDOM: tl.constexpr,
     DIMS: tl.constexpr,
+    ROWS: tl.constexpr,
     UNITS: tl.constexpr,
 ):
     """Step some units of one tensor.
@@ -52,39 +57,49 @@ def step_kernel(
         layout: where elements are, if DIMS is not 0.
         gradients: address of each tensor's gradient.
         steps: the step each tensor is at (float64).
-        places: which row of numbers each tensor takes (int32).
+        places: which row of numbers each tensor takes (int32), or each row with ROWS.
         numbers: rows of numbers (float32).
         width: how many numbers a row has.
+        rows: with ROWS, the rows that are stepped (int64), of which alone there are gradients.
+        count: how many these are.
         RULE: number of the rule.
-        WEIGHT: kind of weights and gradients; of slots and bits below likewise.
+        WEIGHT: kind of weights; of gradients, slots and bits below likewise.
+        GRAD: of gradients.
         SLOT0: kind of the first slot; -1: none.
         SLOT1: of the second.
         SLOT2: of the third.
         LOW: bytes of the bits below a weight; 0: none.
         RANDOM: whether 16 bits are rounded at random: 0 no, 1 weights and slots, 2 slots.
         DIMS: dimensions in ``layout``.
+        ROWS: whether only some rows of one tensor are stepped.
         UNITS: how many units a program steps.
     """
     program = tl.program_id(0)
-    tensor = tl.load(owner + program).to(tl.int64)
+    tensor = tl.load(owner + (0 if ROWS else program)).to(tl.int64)
     own = table + tensor * FIELDS
     length = tl.load(own)
     per_row = (length + 127) // 128
-    total = tl.load(own + 1) * per_row
+    total = (count if ROWS else tl.load(own + 1)) * per_row
     first = (program - tl.load(own + FIRST_PROGRAM)) * UNITS
     unit = first + tl.arange(0, UNITS)
     there = unit < total
-    row = unit // per_row
+    source = unit // per_row
+    row = row_number(source, there, rows, ROWS)
     start = (unit % per_row) * 128
+    block = row * per_row + unit % per_row
     lane = tl.arange(0, 128)
     mask = lane[None, :] < tl.where(there, length - start, 0)[:, None]
     column = start[:, None] + lane[None, :]
     at = (row * length)[:, None] + column
     at_x, at_g, at0, at1, at2, at_low, index = whereabouts(table, layout, tensor, at, DIMS)
+    if ROWS:
+        at_g = (source * length)[:, None] + column
+        own_numbers = numbers + (tl.load(places + source, mask=there, other=0) * width)[:, None]
+    else:
+        own_numbers = numbers + tl.load(places + tensor) * width
 
-    own_numbers = numbers + tl.load(places + tensor) * width
     x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)
-    g = seen(load(tl.load(gradients + tensor), WEIGHT, at_g, mask), x, own_numbers)
+    g = seen(load(tl.load(gradients + tensor), GRAD, at_g, mask), x, own_numbers)
     s0 = read_slot(own, 0, SLOT0, at0, row[:, None], column, mask, x)
     s1 = read_slot(own, 1, SLOT1, at1, row[:, None], column, mask, x)
     s2 = read_slot(own, 2, SLOT2, at2, row[:, None], column, mask, x)
@@ -93,9 +108,12 @@ def step_kernel(
 
     step = tl.load(steps + tensor).to(tl.int64)
     _write_weight(own, WEIGHT, LOW, RANDOM, y, at_x, at_low, index, step, mask)
-    _write_slot(own, 0, SLOT0, RANDOM, s0, at, at0, index, first, unit, total, per_row, length, step, mask, there)
-    _write_slot(own, 1, SLOT1, RANDOM, s1, at, at1, index, first, unit, total, per_row, length, step, mask, there)
-    _write_slot(own, 2, SLOT2, RANDOM, s2, at, at2, index, first, unit, total, per_row, length, step, mask, there)
+    _write_int4(own, 0, SLOT0, s0, first, total, per_row, length, mask, rows, ROWS)
+    _write_int4(own, 1, SLOT1, s1, first, total, per_row, length, mask, rows, ROWS)
+    _write_int4(own, 2, SLOT2, s2, first, total, per_row, length, mask, rows, ROWS)
+    _write_slot(own, 0, SLOT0, RANDOM, s0, at, at0, index, block, step, mask, there)
+    _write_slot(own, 1, SLOT1, RANDOM, s1, at, at1, index, block, step, mask, there)
+    _write_slot(own, 2, SLOT2, RANDOM, s2, at, at2, index, block, step, mask, there)
 
 
 @triton.jit
@@ -111,6 +129,15 @@ def _write_weight(own, WEIGHT: tl.constexpr, LOW: tl.constexpr, RANDOM: tl.const
 
 
 @triton.jit
+def _write_int4(
+    own, PLACE: tl.constexpr, KIND: tl.constexpr, values, first, total, per_row, length, mask, rows, ROWS: tl.constexpr
+):
+    if KIND >= 6:
+        codes, scales = tl.load(own + SLOT_FIELD + PLACE), tl.load(own + SCALE_FIELD + PLACE)
+        write_int4(codes, scales, KIND == 6, values, first, total, per_row, length, mask, rows, ROWS)
+
+
+@triton.jit
 def _write_slot(
     own,
     PLACE: tl.constexpr,
@@ -120,22 +147,16 @@ def _write_slot(
     at,
     at_slot,
     index,
-    first,
-    unit,
-    total,
-    per_row,
-    length,
+    block,
     step,
     mask,
     there,
 ):
-    if KIND >= 0:
+    if KIND >= 0 and KIND < 6:
         codes, scales = tl.load(own + SLOT_FIELD + PLACE), tl.load(own + SCALE_FIELD + PLACE)
         stream = tl.load(own + STREAM_FIELD)
-        if KIND >= 6:
-            write_int4(codes, scales, KIND == 6, values, first, total, per_row, length, mask)
-        elif KIND >= 4:
-            write_int8(codes, scales, KIND == 4, values, at, unit, mask, there, stream, step, 2 + PLACE)
+        if KIND >= 4:
+            write_int8(codes, scales, KIND == 4, values, at, block, mask, there, stream, step, 2 + PLACE)
         else:
             stored = rounded(values, KIND, RANDOM != 0, stream, step, 2 + PLACE, index)
             store(codes, KIND, at_slot, stored, mask)

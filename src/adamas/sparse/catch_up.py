@@ -44,7 +44,7 @@ class Missed:
 
 def missed(table: Table, last: torch.Tensor) -> Missed:
     """Return what rows last stepped at these steps have missed."""
-    birth, now = last.long() - table.start, table.now - table.start
+    birth, now = last.cpu().long() - table.start, table.now - table.start  # the table is on the host
     kept = torch.tensor(table.kept, dtype=torch.float64)
     frozen = (birth + table.reach).clamp_max(now)
     sums = table.sums[birth]
@@ -74,8 +74,8 @@ def catch_up(
         top: the largest v so far, for AMSGrad.
     """
     numbers = (what.keep, what.power1, what.power2, what.limit)
-    keep, power1, power2, limit = (each.to(x.dtype).unsqueeze(1) for each in numbers)
-    p = what.sums.to(x.dtype).unsqueeze(2).unbind(1)
+    keep, power1, power2, limit = (each.to(x.device, x.dtype).unsqueeze(1) for each in numbers)
+    p = what.sums.to(x.device, x.dtype).unsqueeze(2).unbind(1)
     square = v if top is None else top
     root = sqrt(square)
     live = root > 0
@@ -90,7 +90,7 @@ def catch_up(
     far = (~(square >= limit) & ((square != 0) | moving)) | ((square == 0) & moving)
     rows = far.any(dim=1)
     if rows.any():
-        steps = _add_up(table, what.birth[rows], m[rows], root[rows])
+        steps = _add_up(table, what.birth[rows.cpu()], m[rows], root[rows])
         moved[rows] = torch.where(far[rows], steps, moved[rows])
     y = keep * x - moved
     return torch.where(y == x, x, y), power1 * m, power2 * v
@@ -106,7 +106,7 @@ def _add_up(table: Table, birth: torch.Tensor, m: torch.Tensor, root: torch.Tens
         i = (birth + j).clamp_max(now)
         a = torch.where(there, rate[i] * table.power1[j] * (kept[now] / kept[i]), 0.0)
         b = unbias[i] * table.half2[j]
-        a, b = (each.to(m.dtype).unsqueeze(1) for each in (a, b))
+        a, b = (each.to(m.device, m.dtype).unsqueeze(1) for each in (a, b))
         step = (a * m) / (root * b + torch.full_like(m, table.eps))
-        moved = torch.where(there.unsqueeze(1), moved + step, moved)
+        moved = torch.where(there.to(m.device).unsqueeze(1), moved + step, moved)
     return moved

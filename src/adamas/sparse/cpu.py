@@ -17,15 +17,14 @@ from adamas.engines.rows import Rows
 from adamas.rules import AMSGrad
 from adamas.sparse.gradients import Touched
 from adamas.sparse.lag import Lag
-from adamas.sparse.launch import RowsLaunch
+from adamas.sparse.launch import RowsLaunch, are_contiguous
 
 _STRIP = 32  # elements that share random numbers: rows of other lengths need the index of each element
 
 
 def refuse(item: Item) -> str | None:
     """Say why this engine cannot step rows of the item, or None if it can."""
-    plain = [item.param, *(slot.codes for slot in item.slots), *([] if item.low is None else [item.low])]
-    if not all(x.is_contiguous() for x in plain):
+    if not are_contiguous(item):
         return "its rows do not lie one after the other: make it contiguous"
     return cpu.refuse(item, item.param)
 

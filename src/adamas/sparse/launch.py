@@ -103,6 +103,12 @@ class RowsLaunch:
         raise NotImplementedError
 
 
+def are_contiguous(item: Item) -> bool:
+    """Say whether weight, slots and bits below are row-major: their rows lie one after the other."""
+    plain = [item.param, *(slot.codes for slot in item.slots), *([] if item.low is None else [item.low])]
+    return all(x.is_contiguous() for x in plain)
+
+
 def check_row_steps(name: str, counters: Sequence[Any]) -> None:
     """Raise ValueError if a rule's bias correction cannot be told row by row."""
     if [counter.name for counter in counters] != ["step"]:

@@ -26,13 +26,18 @@ class ReferenceRows(RowsLaunch):
         if self.lag is not None:
             self._move(touched.rows)
             self.lag.last[touched.rows] = int(steps[0])
-        grads = touched.merged()
+        self._step_rows(touched, touched.merged(), rows, row_of, places, steps[0])
+
+    def _step_rows(
+        self, touched: Touched, grads: torch.Tensor, rows: Rows, row_of: array, places: torch.Tensor | None, step: float
+    ) -> None:
+        """Step the touched rows, none of which lags."""
         if places is None:
-            self._step_some(touched.rows, grads, rows, row_of[0], int(steps[0]))
+            self._step_some(touched.rows, grads, rows, row_of[0], int(step))
             return
         for place in places.unique().tolist():
             mine = (places == place).nonzero()[:, 0].to(grads.device)
-            self._step_some(touched.rows[mine], grads[mine], rows, place, int(steps[0]))
+            self._step_some(touched.rows[mine], grads[mine], rows, place, int(step))
 
     def _step_some(self, where: torch.Tensor, grads: torch.Tensor, rows: Rows, place: int, step: int) -> None:
         """Step some rows by one row of numbers."""

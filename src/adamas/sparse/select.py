@@ -8,10 +8,10 @@ import torch
 
 from adamas.engines.cpu import NO_LIBRARY
 from adamas.engines.launch import Item
-from adamas.engines.select import wanted_engine
+from adamas.engines.select import compiled_engine, wanted_engine
 from adamas.rules import Adam as AdamRule
 from adamas.rules import AMSGrad, Rule
-from adamas.sparse import cpu
+from adamas.sparse import cpu, triton
 from adamas.sparse.gradients import height_of
 from adamas.sparse.lag import Behind, Lag
 from adamas.sparse.launch import ROW_STEP, RowsLaunch, check_row_steps
@@ -65,9 +65,12 @@ def catch_up_copy(item: Item, engine: str, behind: Behind) -> None:
 
 def _engine(item: Item, asked: str) -> type[RowsLaunch]:
     wanted = wanted_engine(asked)
-    why = None if wanted == "reference" else cpu.refuse(item)
+    if wanted == "reference":
+        return ReferenceRows
+    on_gpu = compiled_engine(item.param, wanted) == "triton"
+    why = triton.refuse(item) if on_gpu else cpu.refuse(item)
     if why is None:
-        return ReferenceRows if wanted == "reference" else cpu.CpuRows
+        return triton.TritonRows if on_gpu else cpu.CpuRows
     if wanted == "auto" or why == NO_LIBRARY:
         return ReferenceRows
     raise RuntimeError(
