@@ -16,6 +16,7 @@ from adamas.lab.commands.calibrate import calibrate
 from adamas.lab.commands.compare import compare
 from adamas.lab.commands.demo import demo
 from adamas.lab.commands.doctor import doctor
+from adamas.lab.commands.explore import explore
 from adamas.lab.commands.few_bits import few_bits
 from adamas.lab.commands.formats import formats
 from adamas.lab.commands.memory import memory
@@ -92,6 +93,7 @@ _COMMANDS = (
     formats,
     few_bits,
     doctor,
+    explore,
 )
 for _command in _COMMANDS:
     app.command()(_command)

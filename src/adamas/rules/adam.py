@@ -7,8 +7,7 @@
 AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2) is Adam with decoupled decay, which the engine applies.
 """
 
-from math import sqrt as host_sqrt
-
+from adamas.rules.host import host_sqrt
 from adamas.rules.language import lerp, maximum, sqrt
 from adamas.rules.rule import FirstMoment, Rule, SecondMoment, Slot
 

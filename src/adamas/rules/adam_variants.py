@@ -19,9 +19,9 @@ cautious: elements of the step that point against the gradient are left out, and
 
 from functools import cache
 from math import pi
-from math import sqrt as host_sqrt
 
 from adamas.rules.adam import Adam, M, V
+from adamas.rules.host import host_sqrt
 from adamas.rules.language import absolute, lerp, maximum, sign, sqrt
 from adamas.rules.rule import Rule, Slot
 

@@ -5,9 +5,8 @@ rho_t    length of the simple moving average that v amounts to; the step is adap
 r_t      variance rectification
 """
 
-from math import sqrt as host_sqrt
-
 from adamas.rules.adam import Adam, M, V
+from adamas.rules.host import host_sqrt
 from adamas.rules.language import lerp, sqrt
 from adamas.rules.rule import Rule
 
