@@ -232,6 +232,7 @@ class Machine(RuleBasedStateMachine):
     def load(self, hyperparameters: str) -> None:
         fits = self.saved_fits(hyperparameters == "load")
         for side in self.sides:
+            side.optimizer.flush()  # what rows had to catch up with is forgotten: weights are loaded with moments
             try:
                 side.load(hyperparameters)
             except ValueError:

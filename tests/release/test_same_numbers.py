@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from typing import Any
 
 import pytest
 import torch
 
 import adamas
+from adamas.release import allocator
 
 from ..contract.measure import assert_same_bits, copies
 from ..contract.pairs import every_engine
@@ -210,3 +213,20 @@ def test_remove_gives_the_gradients_back():
     assert model.scale.grad is not None  # type: ignore[union-attr]
     assert_same_bits(copies(model.parameters()), before)
     optimizer.release(model)
+
+
+def test_a_training_that_is_dropped_is_gone():
+    """Without remove(), too: hooks that held the optimizer would keep it and the model for ever."""
+
+    def live() -> list[weakref.ref[Any]]:
+        model, _ = twins()
+        optimizer = adamas.AdamW(groups(model))
+        handle = optimizer.release(model)
+        backward(model, batch(0))
+        optimizer.step()
+        return [weakref.ref(each) for each in (optimizer, handle, model, *model.parameters())]
+
+    references = live()
+    gc.collect()
+    assert not any(reference() is not None for reference in references)
+    assert allocator._users == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from array import array
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
@@ -42,17 +44,17 @@ class Release:
         refuse_settings(optimizer, stale_clip_norm, self._fold)
         refuse_model(model, {p: member.name for p, member in self._members.items()})
         self._looked = False
-        self._hooks = [p.register_post_accumulate_grad_hook(self._fire) for p in self._members]
-        if self._hooks:
-            give_back(True)
+        # The garbage collector does not see through autograd: were the hooks to hold this handle, and so the optimizer
+        # and the parameters, a training that is dropped would stay for ever.
+        fire = _weakly(self)
+        hooks = [p.register_post_accumulate_grad_hook(fire) for p in self._members]
+        give_back(True)
+        self._undo = weakref.finalize(self, _undo, hooks)
+        self._undo.atexit = False
 
     def remove(self) -> None:
         """Take the hooks off: ``optimizer.step()`` steps again."""
-        for hook in self._hooks:
-            hook.remove()
-        if self._hooks:
-            give_back(False)
-        self._hooks.clear()
+        self._undo()
         if self._optimizer._release is self:
             self._optimizer._release = None
 
@@ -151,3 +153,21 @@ class Release:
             for place, p in enumerate(group["params"])
             if p.requires_grad
         }
+
+
+def _weakly(release: Release) -> Callable[[torch.Tensor], None]:
+    """Return a hook that steps as long as the optimizer is there."""
+    reference = weakref.ref(release)
+
+    def fire(p: torch.Tensor) -> None:
+        alive = reference()
+        if alive is not None:
+            alive._fire(p)
+
+    return fire
+
+
+def _undo(hooks: Iterable[Any]) -> None:
+    for hook in hooks:
+        hook.remove()
+    give_back(False)
