@@ -2,9 +2,9 @@
 
     python benchmarks/distributed.py
 
-Starts 2 and then 4 gloo processes on this machine, on one model, as plain DDP, DDP with ZeRO-1 and FSDP2. Sent bytes are
-those that the kernel has seen acknowledged on the process's TCP connections (Linux), divided by the steps; memory is
-that of moments and counters. The exit status is 1 if one is more than 10 % off.
+Starts 2 and then 4 gloo processes on this machine, on one model, as plain DDP, DDP with ZeRO-1 and FSDP2. Sent bytes
+are those that the kernel has seen acknowledged on the process's TCP connections (Linux), divided by the steps; memory
+is that of the moments. The exit status is 1 if one is more than 10 % off.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A small GPT on text of this machine, whole in every process (DistributedDataParallel), its moments shared out (ZeRO-1).
+"""A small GPT on text of this machine, whole in every process (DDP), its moments shared out (ZeRO-1).
 
     torchrun --nproc-per-node 2 examples/torchrun_ddp_zero1.py --steps 40 --folder /tmp/gpt
     torchrun --nproc-per-node 4 examples/torchrun_ddp_zero1.py --steps 80 --folder /tmp/gpt

@@ -27,7 +27,7 @@ def refuse_settings(optimizer: Any, stale_clip_norm: bool, fold: bool) -> None:
     guards = optimizer.guards
     if optimizer._gathering is not None:
         raise ValueError(
-            "ZeRO1 and gradient release do not go together: its weights are gathered bucket by bucket, and DDP averages "
+            "ZeRO1 and gradient release do not go together: weights are gathered bucket by bucket, and DDP averages "
             "gradients after the hooks that release() steps in. Use FSDP2, which has pieces of gradients too"
         )
     if guards.nonfinite != "propagate":
@@ -71,7 +71,7 @@ def refuse_model(model: torch.nn.Module, names: dict[torch.Tensor, str]) -> None
         raise ValueError(
             "the model is wrapped in DistributedDataParallel, which averages gradients over processes after the hooks "
             "that release() steps in: every process would step with its own. It keeps all gradients in its buckets, so "
-            "that nothing would be freed either. Use DDP without release(), or FSDP2, which runs the hooks after its reduce"
+            "that nothing would be freed either. Use DDP without release(), or FSDP2, whose hooks come after its reduce"
         )
 
 
