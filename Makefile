@@ -7,7 +7,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint bench evidence pages build generate sanitize check-arm clean
+.PHONY: help demo test lint dist-test bench evidence pages build generate sanitize check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ lint: $(VENV)/.dev ## style, types, generated code
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m adamas.rules.cpp --check
 	$(BIN)/python -m adamas.rules.triton --check
+
+dist-test: $(VENV)/.dev ## run the tests that start 2 and 4 gloo processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/distributed
 
 bench: $(VENV)/.lab ## compare the speed with every peer installed
 	$(BIN)/adamas bench

@@ -211,8 +211,9 @@ class Optimizer(torch.optim.Optimizer):
         during backward, with the hyper-parameters as they are then; ``step()`` completes the step, and checks that
         every parameter had its gradient. Gradients no longer exist all at once: 4 bytes a parameter less in float32.
 
-        Limitations: no ``nonfinite``, no ``clip_norm`` (but see below), no GradScaler, no DistributedDataParallel, no
-        ``create_graph=True``; all parameters with ``requires_grad`` must take part in every backward. Until it is
+        Limitations: no ``nonfinite``, no ``clip_norm`` (but see below), no GradScaler, no DistributedDataParallel
+        (FSDP2 is: its hooks come after its reduce), no ``create_graph=True``; all parameters with ``requires_grad``
+        must take part in every backward. Until it is
         removed, glibc's allocator is told to give blocks of 1 MiB and more back (`adamas.release.allocator`).
 
         Args:

@@ -130,8 +130,8 @@ def _wrapped(p: torch.Tensor, made: _Made, slot: Slot, form: Format, cut: Cut | 
     if cut is None:
         return made
     whole = form.allocate(torch.empty(cut.shape, dtype=p.dtype, device="meta"), 0.0, slot.signed)
-    codes, scale = (None if x is None or w is None else cut.wrap(x, w.shape) for x, w in zip(made, whole, strict=True))
-    return codes, scale
+    scale = None if made[1] is None or whole[1] is None else cut.wrap(made[1], whole[1].shape)
+    return cut.wrap(made[0], whole[0].shape), scale
 
 
 def slot_format(form: str, p: torch.Tensor, name: str, cut: Cut | None) -> Format:

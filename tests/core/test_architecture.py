@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "reports": {"engines"},
     "guards": {"engines", "hyperparameters", "reports"},
     "hooks": set(),
-    "release": {"engines", "planning", "release", "reports", "rules"},
+    "release": {"engines", "planning", "release", "reports", "rules", "shards"},
     "precision": {"checkpoint", "engines", "rounding", "shards"},
     "replacing": {"formats", "planning", "rules", "slots"},
     "optimizer": {

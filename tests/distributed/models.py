@@ -36,7 +36,8 @@ def sharded(dtype: torch.dtype = torch.float32, over: DeviceMesh | None = None) 
     over = over or mesh()
     for layer in model.children():
         fully_shard(layer, mesh=over)
-    return fully_shard(model, mesh=over)
+    fully_shard(model, mesh=over)
+    return model
 
 
 def gradients(model: nn.Module, step: int) -> list[torch.Tensor]:

@@ -75,3 +75,7 @@ def test_what_cannot_be_is_refused(ranks: Ranks) -> None:
         )
         assert "differentiable=True is for plain parameters" in said["differentiable"]
         assert "is cut over processes, and replace() is for whole parameters" in said["replace"]
+
+
+def test_gradients_are_released_after_the_reduce(ranks: Ranks) -> None:
+    assert ranks.each(2, jobs.released) == [[]] * 2

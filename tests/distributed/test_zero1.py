@@ -51,5 +51,6 @@ def test_what_cannot_be_is_refused(ranks: Ranks) -> None:
     for said in ranks.each(2, jobs.refused):
         assert "ZeRO1 is for parameters that every process has whole" in said["dtensor"]
         assert "weight_decay" in said["keyword"]
+        assert "ZeRO1 and gradient release do not go together" in said["release"]
         assert "bucket_bytes must be positive" in said["bucket"]
         assert "has a sparse gradient, which only whole parameters can have" in said["sparse"]

@@ -141,7 +141,12 @@ def overlapped() -> dict[str, Any]:
     optimizer = adamas.distributed.ZeRO1(adamas.AdamW, model.named_parameters(), bucket_bytes=SMALL)
     give(model, gradients(model, 0))
     optimizer.step()
-    told(Batch, "run", "step"), told(gathering._Bucket, "send", "send"), told(gathering._Bucket, "unpack", "put")
+    for owner, name, word in (
+        (Batch, "run", "step"),
+        (gathering._Bucket, "send", "send"),
+        (gathering._Bucket, "unpack", "put"),
+    ):
+        told(owner, name, word)
     plan = optimizer._plan
     optimizer.step()
     return {"events": events, "kept": optimizer._plan is plan}
@@ -196,6 +201,7 @@ def refused() -> dict[str, str]:
     attempt("dtensor", lambda: zero(adamas.AdamW, sharded().parameters()))
     attempt("keyword", lambda: zero(adamas.AdamW, model.parameters(), weigth_decay=0.1))
     attempt("bucket", lambda: zero(adamas.AdamW, model.parameters(), bucket_bytes=0))
+    attempt("release", lambda: zero(adamas.AdamW, model.parameters()).release(model))
     words = nn.Embedding(10, 3, sparse=True)
     words(torch.tensor([1])).sum().backward()
     attempt("sparse", lambda: zero(adamas.AdamW, words.parameters()).step())

@@ -51,7 +51,8 @@ class Shares:
         from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
         if self._mesh is None:
-            self._mesh = DeviceMesh.from_group(self._group or torch.distributed.group.WORLD, p.device.type)
+            group = self._group or torch.distributed.distributed_c10d._get_default_group()
+            self._mesh = DeviceMesh.from_group(group, p.device.type)
         number = self._bytes // self._bucket
         self._bytes += p.numel() * p.element_size()
         size, offset = compute_local_shape_and_global_offset(p.shape, self._mesh, (Shard(0),))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from array import array
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
 import torch
 
+from adamas.engines.across import Across
 from adamas.engines.norms import total_norm
 from adamas.planning import parameter_name
 from adamas.release.allocator import give_back
@@ -86,7 +86,10 @@ class Release:
     def _report(self) -> None:
         """Leave word of the step, and take its norm for the next one."""
         optimizer, members = self._optimizer, [m for m in self._members.values() if m.items]
-        squares = array("d", [member.squares for member in members]) if self._stale else None
+        squares = None
+        if self._stale:
+            across = Across([item for member in members for item in member.items])
+            squares = across.total([member.squares for member in members])
         optimizer.guards.last_step = StepReport(
             optimizer.param_groups,
             items=list(chain.from_iterable(member.items for member in members)),
@@ -108,6 +111,7 @@ class Release:
             return
         part = Part(member.fired, self._accumulate) if self._fold else None
         with torch.no_grad():
+            grad = member.piece(self._optimizer, grad)
             if self._stale:
                 member.measure(grad)
             member.step(self._optimizer, grad, self._factor, part)

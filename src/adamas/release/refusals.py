@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from adamas.rules import Rule
+from adamas.shards import is_sharded
 
 SCALER = (
     "a gradient scaler decides after backward whether a step may be taken, and by what to divide the gradients; with "
@@ -24,6 +25,11 @@ SPARSE = (
 def refuse_settings(optimizer: Any, stale_clip_norm: bool, fold: bool) -> None:
     """Raise ValueError for guards and options of the optimizer that need all gradients at once."""
     guards = optimizer.guards
+    if optimizer._gathering is not None:
+        raise ValueError(
+            "ZeRO1 and gradient release do not go together: weights are gathered bucket by bucket, and DDP averages "
+            "gradients after the hooks that release() steps in. Use FSDP2, which has pieces of gradients too"
+        )
     if guards.nonfinite != "propagate":
         raise ValueError(
             f"nonfinite={guards.nonfinite!r} and gradient release do not go together: when a bad gradient shows up, "
@@ -59,12 +65,13 @@ def refuse_model(model: torch.nn.Module, names: dict[torch.Tensor, str]) -> None
     for p, name in names.items():
         if p not in own:
             raise ValueError(f"{name} is not a parameter of the model that release() was given: give the whole model")
-        if type(p) not in (torch.Tensor, torch.nn.Parameter):
+        if type(p) not in (torch.Tensor, torch.nn.Parameter) and not is_sharded(p):
             raise ValueError(f"{name} is a {type(p).__name__}: gradient release is for plain parameters")
     if any(_is_ddp(module) for module in model.modules()) or inside_ddp(own):
         raise ValueError(
             "the model is wrapped in DistributedDataParallel, which averages gradients over processes after the hooks "
-            "that release() steps in: every process would step with its own. Use DDP without release()"
+            "that release() steps in: every process would step with its own. It keeps all gradients in its buckets, so "
+            "that nothing would be freed either. Use DDP without release(), or FSDP2, whose hooks come after its reduce"
         )
 
 
