@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from adamas.rules import Rule
+from adamas.rules.cpp import scalar_names
 from adamas.rules.rule import Part
 
 
@@ -66,6 +67,20 @@ class Rows:
                 around, scalars = self._fold(Around(*around), scalars, self._part)
             self.numbers.extend((*around, *scalars.values()))
         return place
+
+    @classmethod
+    def given(cls, rule: type[Rule], numbers: list[float]) -> Rows:
+        """Return one row of numbers that were made before.
+
+        Raises:
+            ValueError: if they are too few or too many for the rule.
+        """
+        rows = cls(rule, {}, 1.0)
+        rows._names = scalar_names(rule)
+        if len(numbers) != rows.width:
+            raise ValueError(f"a step of {rule.__name__} takes {rows.width} numbers, not {len(numbers)}")
+        rows.numbers.extend(numbers)
+        return rows
 
     @property
     def width(self) -> int:
