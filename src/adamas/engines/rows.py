@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 
 from adamas.rules import Rule
-from adamas.rules.cpp import scalar_names
 from adamas.rules.rule import Part
 
 
@@ -75,6 +74,8 @@ class Rows:
         Raises:
             ValueError: if they are too few or too many for the rule.
         """
+        from adamas.rules.cpp import scalar_names  # a program of its own, which the package must not have imported
+
         rows = cls(rule, {}, 1.0)
         rows._names = scalar_names(rule)
         if len(numbers) != rows.width:
