@@ -1,4 +1,4 @@
-"""The hooks around ``step``: torch's, with torch's profiler told only when there is one."""
+"""The hooks around ``step``: torch's, with its profiler told only if there is one, its compiler told to keep out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def with_hooks(step: _Step) -> _Step:
 
     torch wraps every optimizer's ``step`` in this way, and always opens a ``record_function`` for its profiler: 60 µs,
     nearly half of the step of a small model. Here it is opened only when a profiler listens.
+
+    ``torch.compile`` calls it as it is. A step is one call of a compiled engine, with addresses: nothing of it is
+    torch's to compile, and what is around it (plans, counters, hyper-parameters) would be traced in 200 pieces, and
+    again when one of them changes.
     """
 
     @functools.wraps(step)
@@ -28,7 +32,8 @@ def with_hooks(step: _Step) -> _Step:
             return _run(step, args, kwargs)
 
     hooked.hooked = True  # type: ignore[attr-defined]  # torch's own mark for "do not wrap it again"
-    return hooked
+    # torch.compiler.disable, but torch._dynamo (a second) is imported at the first call, as torch.optim itself does.
+    return torch._disable_dynamo(hooked)
 
 
 def _run(step: _Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

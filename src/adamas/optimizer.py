@@ -50,8 +50,9 @@ class Optimizer(torch.optim.Optimizer):
             lr), or wd lr^2 / max_lr (``scheduled``, which keeps the size of weights steady as lr falls; Defazio 2025,
             arXiv 2506.02285). ``auto``: what ``decoupled_weight_decay`` says. max_lr stands in the group: the lr at
             its making unless it is given there; ``OneCycleLR`` sets its own.
-        engine: ``auto`` (the compiled engine where it can, per parameter), ``cpu`` or ``reference``. The environment
-            variable ``ADAMAS_ENGINE`` overrides it.
+        engine: ``auto`` (a compiled engine where it can, per parameter: ``cpu``, or ``triton`` on a GPU), ``cpu``,
+            ``triton`` (which is validated in Triton's interpreter; its speed is not yet measured) or ``reference``. The
+            environment variable ``ADAMAS_ENGINE`` overrides it.
         state_format: how moments are stored: ``auto`` (in the parameter's dtype, as torch), ``float32``, ``bfloat16``.
         rounding: how 16-bit weights and moments are written: ``auto`` and ``stochastic`` round at random without bias,
             ``nearest`` as torch does.

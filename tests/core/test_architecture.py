@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": {"kernels"},
     "hyperparameters": {"engines", "formats", "rounding", "rules"},
     "planning": {"engines", "formats", "rounding", "rules", "shards", "slots", "sparse"},
+    "ops": {"engines", "formats", "planning", "rounding", "rules"},
     "slots": {"engines", "formats", "rounding", "rules", "shards"},
     "sparse": {"engines", "kernels", "rounding", "rules", "sparse"},
     "checkpoint": {"checkpoint", "formats", "hyperparameters", "planning", "rounding", "rules", "shards", "slots"},

@@ -67,6 +67,22 @@ class Rows:
             self.numbers.extend((*around, *scalars.values()))
         return place
 
+    @classmethod
+    def given(cls, rule: type[Rule], numbers: list[float]) -> Rows:
+        """Return one row of numbers that were made before.
+
+        Raises:
+            ValueError: if they are too few or too many for the rule.
+        """
+        from adamas.rules.cpp import scalar_names  # a program of its own, which the package must not have imported
+
+        rows = cls(rule, {}, 1.0)
+        rows._names = scalar_names(rule)
+        if len(numbers) != rows.width:
+            raise ValueError(f"a step of {rule.__name__} takes {rows.width} numbers, not {len(numbers)}")
+        rows.numbers.extend(numbers)
+        return rows
+
     @property
     def width(self) -> int:
         """How many numbers a row has."""

@@ -68,22 +68,28 @@ def compiled_engine(x: torch.Tensor, wanted: str) -> str:
     return "triton" if x.device.type == "cuda" else "cpu"
 
 
-def batches(items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Sequence[str]) -> list[Batch]:
-    """Put items into launches, in the order of their first member.
+def launches(
+    items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Sequence[str]
+) -> list[tuple[Launch, list[Item], list[torch.Tensor]]]:
+    """Put items into launches, in the order of their first member; return these with their items and gradients.
 
     A parameter that is listed twice goes into two launches, so that its second step begins after its first.
     """
-    together: dict[tuple[Any, ...], list[tuple[Item, torch.Tensor]]] = {}
+    together: dict[tuple[Any, ...], tuple[list[Item], list[torch.Tensor]]] = {}
     seen: dict[torch.Tensor, int] = {}
     for item, grad, engine in zip(items, grads, engines, strict=True):
         seen[item.owner] = seen.get(item.owner, 0) + 1
         dtypes = (item.param.dtype, *(slot.codes.dtype for slot in item.slots))
         where = (0 if item.cut is None else item.cut.bucket, item.param.device if engine == "triton" else None)
         key = (engine, item.rule, dtypes, item.rounding.name, "step" in item.state, seen[item.owner], *where)
-        together.setdefault(key, []).append((item, grad))
-    made = []
-    for (engine, *_), members in together.items():
-        launch_items = [item for item, _ in members]
-        launch = _LAUNCHES[engine](launch_items, [grad for _, grad in members])
-        made.append(Batch(launch, launch_items))
-    return made
+        members, theirs = together.setdefault(key, ([], []))
+        members.append(item)
+        theirs.append(grad)
+    return [
+        (_LAUNCHES[engine](members, theirs), members, theirs) for (engine, *_), (members, theirs) in together.items()
+    ]
+
+
+def batches(items: Sequence[Item], grads: Sequence[torch.Tensor], engines: Sequence[str]) -> list[Batch]:
+    """Put items into batches: launches with what they need on the host."""
+    return [Batch(launch, members) for launch, members, _ in launches(items, grads, engines)]

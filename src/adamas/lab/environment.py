@@ -38,19 +38,21 @@ class Environment(BaseModel):
 
 
 def engine() -> str:
-    """The engine that steps ordinary parameters in this process: `cpu`, or `reference` where that is missing.
+    """The engine that steps ordinary parameters here: `cpu`, `reference` where that is missing, or what was asked for.
 
     Raises:
         LabError: the environment variable that chooses the engine names none.
 
     Example:
-        >>> engine() in ("cpu", "reference")
+        >>> engine() in ("cpu", "reference", "triton")
         True
     """
     try:
         wanted = select.wanted_engine("auto")
     except ValueError as error:
         raise LabError(str(error), "change or unset it") from error
+    if wanted == "triton":
+        return wanted
     return "reference" if wanted == "reference" or library.load() is None else "cpu"
 
 
