@@ -146,8 +146,8 @@ def algorithm(page: Page) -> Iterator[str]:
     if page.note:
         yield f"{page.note}\n"
     yield (
-        "This is the code that runs, not a paraphrase: `update` on tensors is the reference engine, and printed as C++\n"
-        "the compiled one; `scalars` is computed once a step, in float64.\n"
+        "This is the code that runs, not a paraphrase: `update` on tensors is the reference engine, and printed as\n"
+        "C++ the compiled one; `scalars` is computed once a step, in float64.\n"
     )
 
 
@@ -218,8 +218,8 @@ def evidence_page() -> str:
         f"# Evidence\n\n{DRAWN_BY}\n",
         "The figures of the Adam paper (Kingma and Ba 2015, figures 1 to 4) and of the AdamW paper (Loshchilov and\n"
         "Hutter 2019, figure 2), made again on small stand-ins. A claim is a predicate over seeds: it holds, does not\n"
-        "hold, or is undecided where the seeds' ranges overlap. [The report](evidence/index.html) has the curves and all\n"
-        "that differs from the papers; `make evidence` makes it again in half an hour.\n",
+        "hold, or is undecided where the seeds' ranges overlap. [The report](evidence/index.html) has the curves\n"
+        "and all that differs from the papers; `make evidence` makes it again in half an hour.\n",
         *table(list(claims())),
         "Speed and memory are in the table of the README, each row with its command; errors and final losses with few\n"
         "bits under [formats](formats/README.md).",

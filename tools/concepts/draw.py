@@ -125,9 +125,9 @@ def chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis, width: int = 64
 def charts(title: str, panels: Sequence[tuple[str, Sequence[Curve], Axis, Axis]], height: int = 320) -> str:
     """Return a picture of charts side by side."""
     wide = 400
-    body = [
-        each for at, (name, *rest) in enumerate(panels) for each in panel(*rest, (wide * at, 0, wide, height), name)
-    ]
+    body: list[str] = []
+    for at, (name, curves, x, y) in enumerate(panels):
+        body += panel(curves, x, y, (wide * at, 0, wide, height), name)
     return page(title, body, wide * len(panels), height)
 
 
