@@ -7,7 +7,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint dist-test bench evidence pages build generate sanitize check-arm clean
+.PHONY: help demo test lint dist-test bench evidence pages docs build generate sanitize check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,10 @@ $(VENV)/.lab: pyproject.toml constraints.txt $(CSRC)
 
 $(VENV)/.dev: $(VENV)/.lab
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,dev]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.lab
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,docs]'
 	touch $@
 
 demo: $(VENV)/.lab ## train real models with six optimizers, write report.html (2 minutes)
@@ -45,7 +49,13 @@ evidence: $(VENV)/.lab ## make the papers' figures again, into docs/evidence (ha
 	for name in mnist5k movie fashion; do $(BIN)/adamas data get $$name || exit 1; done
 	$(BIN)/adamas reproduce all --out docs/evidence
 
-pages: $(VENV)/.lab ## make the pictures and tables of docs/formats again (half an hour on two cores)
+docs: $(VENV)/.docs ## build the documentation into build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python tools/check_site.py build/site
+
+pages: $(VENV)/.lab ## make the pages of optimizers, the pictures, and the tables of docs/formats again (half an hour)
+	$(BIN)/python tools/optimizer_pages.py docs
+	$(BIN)/python -m tools.concepts docs/concepts
 	$(BIN)/python tools/code_maps.py docs/formats
 	$(BIN)/adamas formats chargpt,cnn,mlp --steps 300 --out docs/formats/errors.md
 	$(BIN)/adamas few-bits cnn --seeds 10 --out docs/formats/losses-cnn.md
