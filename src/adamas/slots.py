@@ -9,6 +9,7 @@ import torch
 
 from adamas.engines.launch import as_real
 from adamas.formats import INT8, Format, Stored, chosen, format_for, format_of
+from adamas.pages import in_large_pages
 from adamas.rounding import LOW, ROUNDINGS, Dice, Rounding, rounding_for
 from adamas.rules import Rule
 from adamas.rules.rule import STEP, Counter, Slot
@@ -61,7 +62,8 @@ def make_state(
     if rounding.low is None and LOW in state:
         del state[LOW]
     if rounding.low is not None and LOW not in state:
-        state[LOW] = torch.zeros_like(as_real(p.detach()), dtype=rounding.low, memory_format=torch.preserve_format)
+        low = torch.empty_like(as_real(p.detach()), dtype=rounding.low, memory_format=torch.preserve_format)
+        state[LOW] = in_large_pages(low).zero_()
     return bool(made)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from adamas.checkpoint.imports import FLASHED, WRAPPED
 from adamas.formats import chosen, format_for, format_of
+from adamas.pages import in_large_pages
 from adamas.rules import Rule, Slot
 from adamas.slots import host_number, make_state, recast, scale_key
 
@@ -107,7 +108,7 @@ def _copy(p: torch.Tensor, key: str, value: Any, expected: Expected) -> Any:
             f"{tuple(like.shape)}"
         )
     if isinstance(like, torch.Tensor):  # in the memory order that the engines want
-        return torch.empty_like(like, dtype=value.dtype, device=p.device).copy_(value)
+        return in_large_pages(torch.empty_like(like, dtype=value.dtype, device=p.device)).copy_(value)
     return value.detach().to(p.device, copy=True)
 
 
