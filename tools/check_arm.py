@@ -3,7 +3,9 @@
     python tools/check_arm.py COMMAND...
 
 COMMAND starts ``replay`` (for example ``qemu-aarch64 build/arm/replay``). Every launch that the catalogue of the
-engine tests makes is written to a file, run there, read back, and must leave the bits of the reference engine.
+engine tests makes is written to a file, run there, read back, and must leave the bits of the reference engine: steps,
+what the doctor counts of them, steps of rows and catching them up. (Rows are sorted and merged here: ``touch.cpp`` is
+the same code everywhere.)
 """
 
 from __future__ import annotations
@@ -21,15 +23,19 @@ from unittest import mock
 import torch
 from rich.progress import track
 
+from adamas import AdamW
 from adamas.engines import library
-from adamas.engines.library import MAX_OPERANDS, MAX_SLOTS, LaunchStruct, Layout
+from adamas.engines.library import MAX_OPERANDS, MAX_SLOTS, STATISTICS, LagStruct, LaunchStruct, Layout, RowsStruct
 from adamas.formats.blocks import blocks_of
 from adamas.formats.int4 import words_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.core.catalog import CASES, DTYPES, LAYOUTS, Case
+from tests.core.catalog import CASES, DTYPES, LAYOUTS, Case, same_bits
 from tests.core.test_engines import both
+from tests.doctor.test_statistics import same as both_looks
+from tests.sparse.sequences import lead
 
+_STEP, _LOOK, _ROWS, _CATCH_UP = range(4)  # what replay.cpp is asked to do
 _WIDTH = {0: 4, 1: 8, 2: 2, 3: 2, 4: 1, 5: 1, 8: 2}  # bytes of an element by AdamasDtype
 _PACKED = (6, 7)
 _BLOCK = {4: (128, 4), 5: (128, 4), 6: (32, 2), 7: (64, 4)}  # elements of a block, bytes of its scale
@@ -43,13 +49,39 @@ class Replay:
         self.launches, self.isas = 0, set()
 
     def adamas_step(self, struct: LaunchStruct) -> int:
-        """Write the launch, run it, read the operands back."""
+        """Take a step there."""
+        return self.replay(struct, _STEP, b"", [])
+
+    def adamas_statistics(self, struct: LaunchStruct, limits: int, step: int, partial: int, out: int) -> int:
+        """Look at a step there, and perhaps take it."""
+        del partial
+        more = words(step) + ctypes.string_at(limits, 8 * 4 * rows_of(struct))
+        return self.replay(struct, _LOOK, more, [(out, 8 * STATISTICS * struct.tensors)])
+
+    def adamas_step_rows(self, rows: RowsStruct) -> int:
+        """Step rows there."""
+        self.replay(rows.launch.contents, _ROWS, written_rows(rows, stepped=True), last_of(rows), rows)
+        return 0
+
+    def adamas_catch_up(self, rows: RowsStruct) -> int:
+        """Catch up rows there; return how many were behind."""
+        behind = array("q", [0])
+        back = [*last_of(rows), (behind.buffer_info()[0], 8)]
+        self.replay(rows.launch.contents, _CATCH_UP, written_rows(rows, stepped=False), back, rows)
+        return behind[0]
+
+    def replay(
+        self, struct: LaunchStruct, what: int, more: bytes, back: list[tuple[int, int]], rows: RowsStruct | None = None
+    ) -> int:
+        """Write the launch and what else is needed, run it, read the operands and what else comes back."""
         extents = [
             [self.extent(struct, tensor, place) for place in range(MAX_OPERANDS)]
             + [self.scales(struct, tensor, slot) for slot in range(MAX_SLOTS)]
             for tensor in range(struct.tensors)
         ]
-        (self.folder / "in").write_bytes(self.written(struct, extents))
+        if rows is not None:
+            extents[0][1] = (0, 0)  # the gradient is that of some rows
+        (self.folder / "in").write_bytes(self.written(struct, what, extents, rows) + more)
         done = subprocess.run(
             [*self.command, self.folder / "in", self.folder / "out"], capture_output=True, text=True, check=False
         )
@@ -58,7 +90,7 @@ class Replay:
         self.isas.add(done.stderr.strip())
         self.launches += 1
         data = (self.folder / "out").read_bytes()
-        for addresses in extents:
+        for addresses in (*extents, back):
             for address, bytes_ in addresses:
                 ctypes.memmove(address, data[:bytes_], bytes_)
                 data = data[bytes_:]
@@ -95,21 +127,24 @@ class Replay:
         address = at(struct.layout, ctypes.c_uint64, tensor)
         return Layout.from_address(address) if address else None
 
-    def written(self, struct: LaunchStruct, extents: list[list[tuple[int, int]]]) -> bytes:
+    def written(
+        self, struct: LaunchStruct, what: int, extents: list[list[tuple[int, int]]], some: RowsStruct | None
+    ) -> bytes:
         """Return the launch in the format of replay.cpp."""
         n, width = struct.tensors, struct.scalars_per_row
-        rows = 1 + max(at(struct.row, ctypes.c_int32, tensor) for tensor in range(n))
-        head = [struct.rule, struct.compute, *struct.dtype, struct.rounding, struct.threads, width, n, rows]
+        moving = what == _CATCH_UP  # takes no numbers, and those of the last step are gone
+        rows = 1 if moving else rows_of(struct, some)
+        head = [what, struct.rule, struct.compute, *struct.dtype, struct.rounding, struct.threads, width, n, rows]
         parts = [array("q", head).tobytes()]
-        for address, size in (
-            (struct.numel, 8 * n),
-            (struct.first_block, 8 * (n + 1)),
-            (struct.row, 4 * n),
-            (struct.stream, 8 * n),
-            (struct.step, 8 * n),
-            (struct.scalars, 8 * width * rows),
+        for address, size, needed in (
+            (struct.numel, 8 * n, True),
+            (struct.first_block, 8 * (n + 1), True),
+            (struct.row, 4 * n, not moving),
+            (struct.stream, 8 * n, True),
+            (struct.step, 8 * n, not moving),
+            (struct.scalars, 8 * width * rows, not moving),
         ):
-            parts.append(ctypes.string_at(address, size))
+            parts.append(ctypes.string_at(address, size) if needed else bytes(size))
         lengths = ctypes.string_at(struct.row_length, 8 * n) if struct.row_length else b""
         parts += [array("q", [bool(lengths)]).tobytes(), lengths]
         for tensor in range(n):
@@ -123,6 +158,76 @@ class Replay:
 def at(address: int, kind: type[Any], index: int) -> int:
     """Return an element of an array of a C type at an address."""
     return kind.from_address(address + index * ctypes.sizeof(kind)).value
+
+
+def words(*values: int) -> bytes:
+    """Return numbers as replay.cpp reads them."""
+    return array("q", values).tobytes()
+
+
+def rows_of(struct: LaunchStruct, some: RowsStruct | None = None) -> int:
+    """Return how many rows of numbers a launch has."""
+    used = [at(struct.row, ctypes.c_int32, tensor) for tensor in range(struct.tensors)]
+    if some is not None and some.scalars:
+        used += [at(some.scalars, ctypes.c_int32, k) for k in range(some.count)]
+    return 1 + max(used)
+
+
+def last_of(rows: RowsStruct) -> list[tuple[int, int]]:
+    """Return address and size of the steps that rows are at, if they lag."""
+    height = at(rows.launch.contents.numel, ctypes.c_int64, 0) // rows.length
+    return [(rows.lag.contents.last, 4 * height)] if rows.lag else []
+
+
+def written_rows(rows: RowsStruct, stepped: bool) -> bytes:
+    """Return some rows in the format of replay.cpp; those that are only caught up have no gradient."""
+    count = rows.count
+    sources = [at(rows.source, ctypes.c_int64, k) for k in range(count)] if stepped and rows.source else range(count)
+    values = (1 + max(sources, default=-1)) * rows.length * _WIDTH[rows.dtype] if stepped else 0
+    parts = [words(rows.length, count, rows.dtype)]
+    arrays = [(rows.row, 8 * count), (rows.source, 8 * count), (rows.values, values), (rows.scalars, 4 * count)]
+    for place, (address, size) in enumerate(arrays):
+        there = bool(address) and (stepped or place == 0)
+        parts.append(words(size if there else -1) + (ctypes.string_at(address, size) if there else b""))
+    return b"".join([*parts, written_lag(rows.lag.contents, last_of(rows)[0][1]) if rows.lag else words(0)])
+
+
+def written_lag(lag: LagStruct, size: int) -> bytes:
+    """Return how far rows are behind, in the format of replay.cpp."""
+    steps = lag.now - lag.start + 1
+    parts = [words(1, lag.start, lag.now, lag.reach, lag.constant), array("d", [lag.eps, lag.tolerance]).tobytes()]
+    for address, bytes_ in [(lag.last, size), (lag.sums, 40 * steps), (lag.half2, 8 * (lag.reach + 1))]:
+        parts.append(words(bytes_) + ctypes.string_at(address, bytes_))
+    for address in (lag.kept, lag.rate, lag.unbias, lag.power1, lag.power2):
+        parts.append(ctypes.string_at(address, 8 * steps))
+    return b"".join(parts)
+
+
+def check_looks() -> None:
+    """Look at steps of every rule, dtype and rounding, by both engines."""
+    torch.manual_seed(1)
+    adam = CASES[8]
+    for case in CASES:
+        both_looks(case, [torch.randn(1300)], [torch.randn(1300) for _ in range(2)])
+    for dtype in DTYPES:
+        for rounding in ("nearest", "stochastic", "split24"):
+            for state_format in ("float32", "int8"):
+                grads = [torch.randn(3, 450).to(dtype) for _ in range(2)]
+                options = {"rounding": rounding, "state_format": state_format}
+                both_looks(adam, [torch.randn(3, 450).to(dtype)], grads, **options)
+
+
+def check_rows() -> None:
+    """Step rows lazily and exactly, by both engines."""
+    exact: list[dict[str, Any]] = [{}, {"eps": 1e-3}, {"amsgrad": True}, {"weight_decay": 0.5, "lr": 1e-2}]
+    lazy: list[dict[str, Any]] = [{}, {"row_steps": True}, {"state_format": "int8"}, {"state_format": "int4"}]
+    for options in [*exact, *({"sparse": "lazy", **each} for each in lazy)]:
+        for dtype in DTYPES:
+            for shape in ((40, 64), (40, 7)):
+                found = [lead(AdamW, shape, 20, dtype, engine=engine, **options) for engine in ("cpu", "reference")]
+                (ours, state), (theirs, expected) = found
+                assert same_bits(ours, theirs), (options, dtype, shape)
+                assert all(same_bits(state[name], value) for name, value in expected.items()), (options, dtype, shape)
 
 
 def jobs() -> list[tuple[Case, torch.Tensor, list[torch.Tensor], dict[str, str]]]:
@@ -163,7 +268,11 @@ def main(command: list[str]) -> int:
         there = SimpleNamespace(
             adamas_step=replay.adamas_step,
             adamas_ratios=host.adamas_ratios,
-            adamas_statistics=host.adamas_statistics,
+            adamas_statistics=replay.adamas_statistics,
+            adamas_step_rows=replay.adamas_step_rows,
+            adamas_catch_up=replay.adamas_catch_up,
+            adamas_touch=host.adamas_touch,
+            adamas_merge=host.adamas_merge,
             adamas_squares=host.adamas_squares,
             adamas_count=host.adamas_count,
             adamas_read=host.adamas_read,
@@ -172,6 +281,8 @@ def main(command: list[str]) -> int:
         with mock.patch.object(library, "load", return_value=there):
             for case, weight, grads, options in track(jobs(), description="replaying"):
                 both(case, weight, grads, **options)
+            check_looks()
+            check_rows()
     if replay.launches == 0:
         print("no launch was replayed: nothing was checked")
         return 1

@@ -20,6 +20,10 @@ for isa in avx512 avx2 baseline; do
     tests/guards/test_norms.py tests/guards/test_clip_update.py tests/doctor/test_statistics.py \
     tests/core/test_few_bits.py::test_every_rounding tests/core/test_few_bits.py::test_layouts \
     tests/core/test_few_bits.py::test_every_tail tests/core/test_few_bits.py::test_clipped_updates \
+    tests/sparse/test_merging.py tests/sparse/test_lazy.py::test_engines_agree \
+    tests/sparse/test_lazy.py::test_engines_agree_in_few_bits tests/sparse/test_lazy.py::test_any_number_of_threads \
+    tests/sparse/test_lazy.py::test_more_sparse_dimensions tests/sparse/test_exact.py::test_engines_agree \
+    tests/sparse/test_exact.py::test_engines_agree_in_sixteen_bits tests/sparse/test_exact.py::test_squares_that_vanish \
     -W "ignore:ADAMAS_ISA" --deselect tests/core/test_engines.py::test_every_instruction_set \
     >"$logs/$isa" 2>&1 &
 done

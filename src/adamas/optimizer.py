@@ -321,7 +321,10 @@ class Optimizer(torch.optim.Optimizer):
 
     @property
     def diagnose_every(self) -> int | None:
-        """Every how many steps the doctor looks at one; None: never, which costs nothing. 16 costs about 5 %."""
+        """Every how many steps the doctor looks at one; None: never, which costs nothing. 16 costs about 5 %.
+
+        Parameters with sparse gradients are stepped as ever and not looked at; released gradients are refused.
+        """
         return None if self.doctor is None else self.doctor.every
 
     @diagnose_every.setter

@@ -37,6 +37,7 @@ def test_sizes():
         "P3": (1, 33_500_000),
         "P4": (1, 33_500_000),
         "P5": (1, 33_500_000),
+        "P6": (1, 64_000_000),
         "P7": (1, 33_500_000),
         "P9": (465, 58_143_808),
     }
@@ -63,6 +64,7 @@ def test_bytes_moved(param, grad, state, moved):
 def test_documented_traffic_ends_with_the_formulas_number():
     assert CASES["P1"].traffic.endswith(f"{Traffic(4, 4, 8).moved}")
     assert f"{Traffic(2, 2, 8).moved} " in CASES["P3"].traffic
+    assert CASES["P6"].traffic.endswith(f"{Traffic(4, 4, 8, CASES['P6'].touched / 1e6).moved:.2f}")
     assert f"{Traffic(4, 4 * CASES['P7'].grad_reads, 8).moved} " in CASES["P7"].traffic
 
 

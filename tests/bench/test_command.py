@@ -76,7 +76,7 @@ def check_document(content):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"cases": ["P0"]}, "no case is called 'P0': give some of P1, P2, P3, P4, P5, P7, P9"),
+        ({"cases": ["P0"]}, "no case is called 'P0': give some of P1, P2, P3, P4, P5, P6, P7, P9"),
         ({"peers": "torch,jax"}, "no peer is called 'jax': give some of adamas, "),
         ({"peers": " , "}, "--peers is empty: "),
         ({"quick": True, "check": True}, "--quick has too little work"),

@@ -9,7 +9,7 @@ from adamas.lab.bench.child import Child, ContenderError
 from adamas.lab.bench.child import environment as child_environment
 from adamas.lab.bench.contenders import ADAPTERS, HYPER
 from adamas.lab.bench.limits import l3_bytes
-from adamas.lab.bench.worker import chunk, timed, traffic, warm_up
+from adamas.lab.bench.worker import KINDS, chunk, contender, timed, traffic, warm_up
 
 
 def job(adapter="torch-fused", **changes):
@@ -23,6 +23,7 @@ def job(adapter="torch-fused", **changes):
         "clip_grad_norm": None,
         "grad_reads": 1,
         "zero_grad": False,
+        "touched": None,
     }
     return made | changes
 
@@ -45,7 +46,7 @@ def test_a_worker_answers_whatever_its_library_prints(start, tmp_path, monkeypat
     (tmp_path / "chatty.py").write_text(chatty)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     child = start("chatty", job(target="chatty:AdamW"), threads=1)
-    assert child.ready()["traffic"] == {"param": 4, "grad": 4, "state": 8}
+    assert child.ready()["traffic"] == {"param": 4, "grad": 4, "state": 8, "share": 1}
     assert child.ask(do="warmup", kernel="step", budget=0.01)["seconds"] > 0
     assert child.ask(do="chunk", kernel="step", calls=3, lead=1)["seconds"] > 0
 
@@ -56,11 +57,30 @@ def test_what_is_timed_clips_and_lets_go_of_the_gradients():
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.tensor([3.0, 4.0])
     optimizer = torch.optim.SGD([parameter], lr=1.0)
-    call = timed(job(clip_grad_norm=1.0, zero_grad=True), optimizer, [parameter])
+    call = timed(job(clip_grad_norm=1.0, zero_grad=True), optimizer, [parameter], [[parameter.grad]])
     call()
     assert parameter.grad is None
     call()  # with the gradient given back
     assert parameter.tolist() == pytest.approx([-1.2, -1.6], rel=1e-5)
+
+
+@pytest.mark.parametrize("adapter", ["torch-sparse", "adamas-sparse", "adamas"])
+def test_sparse_gradients_take_turns(adapter):
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    asked = job(adapter, options=ADAPTERS[adapter].keywords({}), shapes=[[50, 8]], touched=5, group_per_tensor=False)
+    kernels, facts = contender(asked)
+    assert facts["traffic"] == {"param": 4, "grad": 4, "state": 8, "share": 0.1}
+    seen = []
+    hook = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: seen.append(optimizer.param_groups[0]["params"][0].grad)
+    )
+    for _ in range(KINDS + 1):
+        kernels["step"]()
+    hook.remove()
+    assert all(grad.is_sparse and grad._nnz() == 5 for grad in seen)
+    assert len({id(grad) for grad in seen}) == KINDS
+    assert seen[0] is seen[KINDS]
 
 
 def test_the_memory_worker_has_its_kernels_and_threads(start):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 import subprocess
 import sys
 import types
@@ -27,6 +28,7 @@ def test_scalars_are_finite_numbers_by_name() -> None:
     assert found["doctor/gradient_norm"] == pytest.approx(math.sqrt(sum(each.sums.gradient for each in seen)))
     assert all(isinstance(value, float) and math.isfinite(value) for value in found.values())
     assert "doctor/rms/head.weight" in found
+    assert not [name for name in found if any(other.startswith(f"{name}/") for other in found)]
     dead = a_dead_relu_layer().scalars()
     assert "doctor/lost/second.weight" not in dead  # nothing moved
     assert adamw(Net()).scalars() == {}
@@ -127,6 +129,56 @@ def test_callbacks_of_frameworks(package: str, code: str) -> None:
     assert findings == ["weight decay acts on biases and norms"]
     assert "doctor/update_ratio/" in logged
     assert "doctor/gradient_norm" in logged
+
+
+# Each prints what it has on disk after two looks, and what it should have.
+SINKS = """
+import json, sys, tempfile, warnings; warnings.simplefilter("ignore")
+import torch, adamas
+from adamas.doctor import log_mlflow, write_tensorboard
+torch.manual_seed(0); layer = torch.nn.Linear(3, 2)
+optimizer = adamas.AdamW(layer.named_parameters()); optimizer.diagnose_every = 2
+def looks():
+    for step in range(1, 5):
+        layer(torch.randn(4, 3)).square().sum().backward(); optimizer.step(); optimizer.zero_grad()
+        if step % 2 == 0:
+            expected.append([step, optimizer.scalars()]); yield step
+expected, found = [], []
+with tempfile.TemporaryDirectory() as folder:
+    if sys.argv[1] == "tensorboard":
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        from torch.utils.tensorboard import SummaryWriter
+        with SummaryWriter(folder) as writer:
+            for step in looks(): write_tensorboard(writer, optimizer, step)
+        events = EventAccumulator(folder); events.Reload()
+        series = {name: [[each.step, each.value] for each in events.Scalars(name)] for name in events.Tags()["scalars"]}
+    else:
+        import mlflow
+        mlflow.set_tracking_uri(f"file://{folder}/runs")
+        with mlflow.start_run() as run:
+            for step in looks(): log_mlflow(optimizer, step)
+        client = mlflow.MlflowClient(); names = client.get_run(run.info.run_id).data.metrics
+        series = {n: [[m.step, m.value] for m in client.get_metric_history(run.info.run_id, n)] for n in names}
+print("found", json.dumps([series, expected]))
+"""
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "mlflow"])
+def test_what_the_real_libraries_keep(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    env = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}  # a folder instead of a database
+    command = [sys.executable, "-c", SINKS, package]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("found "))
+    series, expected = json.loads(line.removeprefix("found "))
+    assert [step for step, _ in expected] == [2, 4]
+    assert set(series) == {name for _, numbers in expected for name in numbers}
+    for name, kept in series.items():
+        assert [step for step, _ in kept] == [step for step, numbers in expected if name in numbers]
+        values = [numbers[name] for _, numbers in expected if name in numbers]
+        assert [value for _, value in kept] == pytest.approx(values, rel=1e-6)  # TensorBoard keeps float32
 
 
 def test_frameworks_are_imported_only_when_they_are_used() -> None:

@@ -9,6 +9,7 @@ import torch
 
 from adamas.checkpoint.imports import FLASHED, WRAPPED
 from adamas.formats import chosen, format_of
+from adamas.pages import in_large_pages
 from adamas.rounding import LOW
 from adamas.rules import Rule, Slot
 from adamas.shards import Cut, cut_of, is_sharded, local, piece_of
@@ -130,7 +131,8 @@ def _copy(p: torch.Tensor, key: str, value: Any, expected: Expected) -> Any:
         )
     if isinstance(like, torch.Tensor):  # in the memory order that the engines want
         piece = _piece(key, value, like, expected)
-        copied = torch.empty_like(local(like), dtype=value.dtype, device=p.device).copy_(piece)
+        made = torch.empty_like(local(like), dtype=value.dtype, device=p.device)
+        copied = (in_large_pages(made) if value.is_floating_point() else made).copy_(piece)
         return copied if expected.cut is None else expected.cut.wrap(copied, like.shape)
     return value.detach().to(p.device, copy=True)
 

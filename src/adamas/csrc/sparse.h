@@ -3,7 +3,7 @@
 // sparse/catch_up.py has the same arithmetic on tensors, and must be matched to the bit.
 
 // How many rows ahead to ask for memory: rows are at random places, where the hardware's prefetchers see no pattern.
-constexpr int64_t kRowsAhead = 6;
+constexpr int64_t kRowsAhead = 12;
 
 static inline void ask_bytes(const char* from, int64_t n) {
   for (const char* to = from + n; from < to; from += 64) __builtin_prefetch(from, 0, 3);

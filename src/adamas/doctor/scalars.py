@@ -15,6 +15,7 @@ def scalars(look: Look) -> dict[str, float]:
     """Return the numbers of one look: ``doctor/<what>/<parameter>``, and a few of all parameters together.
 
     Without a number (no weight, no second moment, nothing that moved) there is no entry. See `Seen` for what they are.
+    No name is the beginning of another: MLflow may keep them as files in folders.
     """
     found = {f"doctor/{what}/{seen.name}": getattr(seen, what) for seen in look.seen for what in _OF_EACH}
     found |= {
@@ -22,7 +23,7 @@ def scalars(look: Look) -> dict[str, float]:
         "doctor/update_norm": math.sqrt(_total(look, "update")),
         "doctor/weight_norm": math.sqrt(_total(look, "weight")),
         "doctor/nonfinite": _total(look, "nonfinite"),
-        "doctor/rms": _rms([seen for seen in look.seen if seen.decay is not None]),
+        "doctor/whole_rms": _rms([seen for seen in look.seen if seen.decay is not None]),
     }
     return {name: value for name, value in found.items() if math.isfinite(value)}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from adamas.pages import in_large_pages
 from adamas.rounding import Dice, Rounding
 
 _COMPLEX = {torch.float16: torch.complex32, torch.float32: torch.complex64, torch.float64: torch.complex128}
@@ -82,7 +83,8 @@ class Plain(Format):
     def allocate(self, p: torch.Tensor, start: float, signed: bool) -> tuple[torch.Tensor, None]:
         """Return a new slot of the shape, device and memory order of ``p``, filled with ``start``."""
         value = complex(start, start) if p.is_complex() else start
-        return torch.full_like(p, value, dtype=self.dtype_for(p), memory_format=torch.preserve_format), None
+        codes = torch.empty_like(p, dtype=self.dtype_for(p), memory_format=torch.preserve_format)
+        return in_large_pages(codes).fill_(value), None
 
     def dtype_for(self, p: torch.Tensor) -> torch.dtype:
         """Return the dtype of a slot of ``p``: complex for a complex parameter.

@@ -59,13 +59,11 @@ class Int4(Format):
     def allocate(self, p: torch.Tensor, start: float, signed: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return codes of shape (rows, words of a row) and scales of shape (rows, blocks of a row)."""
         rows, length = rows_of(real_shape(p))
-        codes = torch.zeros(rows, words_of(length), dtype=torch.int32, device=p.device)
+        codes = torch.empty(rows, words_of(length), dtype=torch.int32, device=p.device)
         blocks = blocks_of(length, SIGNED_BLOCK if signed else UNSIGNED_BLOCK)
-        scale = torch.zeros(rows, blocks, dtype=torch.bfloat16 if signed else torch.float32, device=p.device)
-        if start:
-            codes.fill_(0x77777777 if signed else -1)
-            scale.fill_(start)
-        return codes, scale
+        dtype = torch.bfloat16 if signed else torch.float32
+        scale = torch.full((rows, blocks), start, dtype=dtype, device=p.device)
+        return codes.fill_((0x77777777 if signed else -1) if start else 0), scale
 
     def misfit(self, p: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor | None) -> str | None:
         """Say why these cannot be a slot of ``p``, or None if they can."""

@@ -62,12 +62,9 @@ class Int8(Format):
         """Return codes of the shape of ``p``, row-major, and scales of shape (rows, blocks of a row)."""
         shape = real_shape(p)
         rows, length = rows_of(shape)
-        codes = torch.zeros(shape, dtype=torch.int8 if signed else torch.uint8, device=p.device)
-        scale = torch.zeros(rows, blocks_of(length, BLOCK), device=p.device)
-        if start:
-            codes.fill_(127 if signed else 255)
-            scale.fill_(start if signed else start**0.5)
-        return codes, scale
+        codes = torch.empty(shape, dtype=torch.int8 if signed else torch.uint8, device=p.device)
+        scale = torch.full((rows, blocks_of(length, BLOCK)), start if signed else start**0.5, device=p.device)
+        return codes.fill_((127 if signed else 255) if start else 0), scale
 
     def misfit(self, p: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor | None) -> str | None:
         """Say why these cannot be a slot of ``p``, or None if they can."""

@@ -38,7 +38,8 @@ def refuse_settings(optimizer: Any, stale_clip_norm: bool, fold: bool) -> None:
     if guards.clip_norm is not None and not stale_clip_norm:
         raise ValueError(
             "clip_norm needs the norm of all gradients, which is known when backward is over and most of them are "
-            "freed: use clip_update, or release(..., stale_clip_norm=True) to clip with the norm of the step before"
+            "freed (to keep them until then is what training without release() does): "
+            "use clip_update, or release(..., stale_clip_norm=True) to clip with the norm of the step before"
         )
     if optimizer.defaults["differentiable"]:
         raise ValueError("differentiable=True and gradient release do not go together: autograd is in backward then")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 from adamas.engines.launch import Item
+from adamas.pages import in_large_pages
 from adamas.rules import AMSGrad, Rule
 from adamas.sparse.table import Table
 
@@ -43,7 +44,7 @@ class Lag:
 
     def __init__(self, item: Item, height: int, now: int) -> None:
         self.item = item
-        self.last = torch.full((height,), now, dtype=torch.int32, device=item.param.device)
+        self.last = in_large_pages(torch.empty(height, dtype=torch.int32, device=item.param.device)).fill_(now)
         self.table: Table | None = None
         self._now = now
         self.mover: Callable[[torch.Tensor | None], int] | None = None

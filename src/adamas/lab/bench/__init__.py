@@ -2,7 +2,7 @@
 
 | room | holds |
 |---|---|
-| `cases` | what is timed: P1, P2, P3, P4, P5, P7, P9 as data, each with its bar |
+| `cases` | what is timed: P1, P2, P3, P4, P5, P6, P7, P9 as data, each with its bar |
 | `contenders` | who is timed: one adapter per optimizer, found by import string, none required |
 | `limits` | the copy and triad kernels that say how fast memory is |
 | `worker` | the child process: one contender, its tensors and its clock |

@@ -74,6 +74,7 @@ class Case:
         grad_reads: how often a step cannot avoid reading the gradients.
         zero_grad: whether ``zero_grad()`` is timed with the step. (It lets go of the gradients; the worker has kept
             them, and gives them back.)
+        touched: rows that a step has gradients for, if those are sparse; None: dense.
     """
 
     key: str
@@ -86,6 +87,7 @@ class Case:
     traffic: str
     grad_reads: int = 1
     zero_grad: bool = False
+    touched: int | None = None
 
 
 def one_large(quick: bool = False) -> list[Shape]:
@@ -106,6 +108,16 @@ def thousand_small(quick: bool = False) -> list[Shape]:
         (1000, (64, 64))
     """
     return [(64, 64)] * (20 if quick else 1000)
+
+
+def one_table(quick: bool = False) -> list[Shape]:
+    """An embedding table of a million rows of 64.
+
+    Example:
+        >>> one_table()
+        [(1000000, 64)]
+    """
+    return [(6000, 64)] if quick else [(1_000_000, 64)]
 
 
 def resnet152_backbone(quick: bool = False) -> list[Shape]:
@@ -224,6 +236,23 @@ P5 = Case(
     traffic="p, g read, p written, 2 bytes each; m, v read and written, 1.03 bytes each: 10.1 (torch: 14)",
 )
 
+P6 = Case(
+    key="P6",
+    title="Adam float32, sparse gradients of 4096 rows of a table",
+    shapes=one_table,
+    dtype="float32",
+    entries=(
+        Entry("adamas-exact", "adamas"),
+        Entry("torch-sparse", "torch-sparse"),
+        Entry("adamas-lazy", "adamas", {"sparse": "lazy"}),
+        Entry("adamas-sparse", "adamas-sparse"),
+    ),
+    base="adamas-exact",
+    bar=Bar("torch-sparse", "adamas-exact", at_least=15.0),
+    traffic="of touched rows p, g, m, v read and p, m, v written, 4 bytes each: 28 for 0.4 % of parameters, 0.11",
+    touched=4096,
+)
+
 P7 = Case(
     key="P7",
     title="AdamW float32, gradients clipped to norm 1, step, zero_grad",
@@ -257,4 +286,4 @@ P9 = Case(
     traffic=P1.traffic,
 )
 
-CASES: dict[str, Case] = {case.key: case for case in (P1, P2, P3, P4, P5, P7, P9)}
+CASES: dict[str, Case] = {case.key: case for case in (P1, P2, P3, P4, P5, P6, P7, P9)}

@@ -24,6 +24,7 @@ class Adapter:
         name: how `--peers` calls it.
         target: import string `package.module:Class`; called as `Class(params, **HYPER, **options)`.
         options: keyword arguments on top of `HYPER`.
+        without: those of `HYPER` that it does not take.
 
     Example:
         >>> Adapter("torch-fused", "torch.optim:AdamW", {"fused": True}).missing() is None
@@ -35,6 +36,7 @@ class Adapter:
     name: str
     target: str
     options: dict[str, Any] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
 
     @property
     def package(self) -> str:
@@ -45,12 +47,25 @@ class Adapter:
         """Say why this optimizer can't be timed here, or None; nothing is imported to find out."""
         return None if find_spec(self.package) else f"{self.package} is not installed"
 
+    def keywords(self, more: dict[str, Any]) -> dict[str, Any]:
+        """Return all that it is called with beside the parameters.
+
+        Example:
+            >>> ADAPTERS["torch-sparse"].keywords({"lr": 0.1})
+            {'lr': 0.1, 'betas': [0.9, 0.999], 'eps': 1e-08}
+        """
+        return {word: value for word, value in HYPER.items() if word not in self.without} | self.options | more
+
+
+_NO_DECAY = frozenset({"weight_decay"})
 
 _ALL = (
     Adapter("adamas", "adamas:AdamW"),
     Adapter("torch-fused", "torch.optim:AdamW", {"fused": True}),
     Adapter("torch-foreach", "torch.optim:AdamW", {"foreach": True}),
     Adapter("torch-loop", "torch.optim:AdamW", {"foreach": False, "fused": False}),
+    Adapter("torch-sparse", "torch.optim:SparseAdam", without=_NO_DECAY),
+    Adapter("adamas-sparse", "adamas:SparseAdam", without=_NO_DECAY),
     Adapter("bitsandbytes-8bit", "bitsandbytes.optim:AdamW8bit"),
     Adapter("torchao-8bit", "torchao.optim:AdamW8bit"),
     Adapter("deepspeed", "deepspeed.ops.adam:DeepSpeedCPUAdam", {"adamw_mode": True}),

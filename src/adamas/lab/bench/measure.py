@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from adamas.lab.bench.cases import Case, Entry
 from adamas.lab.bench.child import Child, ContenderError
-from adamas.lab.bench.contenders import HYPER, adapter_of
+from adamas.lab.bench.contenders import adapter_of
 from adamas.lab.bench.limits import KERNELS, array_bytes, l3_bytes
 
 MEMORY = "memory limit"
@@ -153,13 +153,14 @@ def jobs(run: CaseRun, entries: Sequence[Entry], settings: Settings) -> list[tup
         job = {
             "kind": "contender",
             "target": adapter.target,
-            "options": HYPER | adapter.options | entry.options,
+            "options": adapter.keywords(entry.options),
             "shapes": run.shapes,
             "dtype": run.case.dtype,
             "group_per_tensor": entry.group_per_tensor,
             "clip_grad_norm": entry.clip_grad_norm,
             "grad_reads": run.case.grad_reads,
             "zero_grad": run.case.zero_grad,
+            "touched": run.case.touched,
         }
         made.append((entry.name, job))
     if made:

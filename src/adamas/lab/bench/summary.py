@@ -24,16 +24,19 @@ class Traffic:
         28
         >>> Traffic(param=2, grad=2, state=8).moved  # bfloat16 weights and gradients, float32 moments
         22
+
+    Of sparse gradients, ``share`` is that of the parameters that they touch.
     """
 
     param: float
     grad: float
     state: float
+    share: float = 1
 
     @property
     def moved(self) -> float:
         """Bytes a parameter that a step has to move."""
-        return 2 * self.param + self.grad + 2 * self.state
+        return self.share * (2 * self.param + self.grad + 2 * self.state)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module, metadata
+from itertools import cycle
 from typing import Any, TextIO
+
+KINDS = 8  # sparse gradients that take turns
 
 Kernels = dict[str, Callable[[], Any]]
 
@@ -34,8 +37,11 @@ def contender(job: dict[str, Any]) -> tuple[Kernels, dict[str, Any]]:
         return torch.randn(shape, generator=generator).mul_(scale).to(dtype)
 
     parameters = [torch.nn.Parameter(normal(shape, 0.1)) for shape in job["shapes"]]
-    for parameter in parameters:
-        parameter.grad = normal(list(parameter.shape), 0.01)
+    grads = [[normal(list(p.shape), 0.01)] for p in parameters]
+    if job["touched"]:
+        grads = [[rows_of(p, normal, job["touched"]) for _ in range(KINDS)] for p in parameters]
+    for parameter, (first, *_) in zip(parameters, grads, strict=True):
+        parameter.grad = first
     groups = parameters
     if job["group_per_tensor"]:  # its own lr each, as layer-wise decay gives, so that groups can't be merged
         lr = job["options"]["lr"]
@@ -46,24 +52,35 @@ def contender(job: dict[str, Any]) -> tuple[Kernels, dict[str, Any]]:
         optimizer.train()
     optimizer.step()  # allocates the state
     taken = traffic(parameters, optimizer.state)
-    return {"step": timed(job, optimizer, parameters)}, {
+    return {"step": timed(job, optimizer, parameters, grads)}, {
         "traffic": {**taken, "grad": taken["grad"] * job["grad_reads"]},
         "engine": engine(optimizer),
         "version": version(module.partition(".")[0]),
     }
 
 
-def timed(job: dict[str, Any], optimizer: Any, parameters: list[Any]) -> Callable[[], Any]:
-    """Return what is timed: the step, with what the job wants before and after it."""
+def rows_of(parameter: Any, normal: Callable[[list[int], float], Any], touched: int) -> Any:
+    """Return a gradient of some rows, each once and in any order, as `nn.Embedding` makes it: not coalesced."""
+    import torch
+
+    height, width = parameter.shape
+    rows = torch.randperm(height)[:touched]
+    return torch.sparse_coo_tensor(
+        rows[None], normal([len(rows), width], 0.01), (height, width), check_invariants=False
+    )
+
+
+def timed(job: dict[str, Any], optimizer: Any, parameters: list[Any], grads: list[list[Any]]) -> Callable[[], Any]:
+    """Return what is timed: the step, with what the job wants before and after it; gradients take turns."""
     clip, zero = job["clip_grad_norm"], job["zero_grad"]
-    if clip is None and not zero:
+    if clip is None and not zero and not job["touched"]:
         return optimizer.step
     from torch.nn.utils import clip_grad_norm_
 
-    grads = [parameter.grad for parameter in parameters]
+    turns = cycle(zip(*grads, strict=True))
 
     def call() -> None:
-        for parameter, grad in zip(parameters, grads, strict=True):
+        for parameter, grad in zip(parameters, next(turns), strict=True):
             parameter.grad = grad
         if clip is not None:
             clip_grad_norm_(parameters, clip)
@@ -94,12 +111,15 @@ def memory(job: dict[str, Any]) -> tuple[Kernels, dict[str, Any]]:
 
 
 def traffic(parameters: list[Any], state: Any) -> dict[str, float]:
-    """Count the bytes a parameter that weights, gradients and the optimizer's state take."""
+    """Count the bytes a parameter that weights, gradients and state take; and which share of parameters is touched."""
     count = sum(p.numel() for p in parameters)
+    grads = [p.grad._values() if p.grad.is_sparse else p.grad for p in parameters]
+    touched = sum(grad.numel() for grad in grads)
     return {
         "param": sum(stored(p) for p in parameters) / count,
-        "grad": sum(stored(p.grad) for p in parameters) / count,
+        "grad": sum(stored(grad) for grad in grads) / touched,
         "state": sum(stored(value) for value in state.values()) / count,
+        "share": touched / count,
     }
 
 

@@ -1,0 +1,77 @@
+"""One of two processes of a DistributedDataParallel training with sparse gradients; test_ddp starts both.
+
+    python -m tests.sparse.ddp RANK FOLDER HOW
+
+HOW is ``lazy``, ``attached`` (exact; each catches up the rows it reads), ``peeking`` (also, and the first now and then
+reads all rows on its own, as an evaluation does) or ``flushed`` (the same, and all flush before it).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import adamas
+
+WORDS, STEPS, RANKS = 40, 60, 2
+
+
+class Model(torch.nn.Module):
+    """An embedding and a layer: sparse and dense gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = torch.nn.Embedding(WORDS, 6, sparse=True)
+        self.top = torch.nn.Linear(6, 1)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for p in self.parameters():
+                p.copy_(0.3 * torch.randn(p.shape, generator=generator))
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        return self.top(self.words(words)).square().mean()
+
+
+def batches() -> list[torch.Tensor]:
+    """Rows of the words of every step, for all ranks: rare ones stay rare."""
+    generator, odds = torch.Generator().manual_seed(1), 1.0 / torch.arange(1, WORDS + 1)
+    return [torch.multinomial(odds, 4 * RANKS, True, generator=generator) for _ in range(STEPS)]
+
+
+def make(model: torch.nn.Module, how: str) -> Any:
+    """Return the optimizer of one way to train."""
+    sparse = "lazy" if how == "lazy" else "exact"
+    return adamas.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1, sparse=sparse)
+
+
+def main(rank: int, folder: Path, how: str) -> None:
+    """Train; leave weights and state in the folder."""
+    torch.set_num_threads(1)
+    store = f"file://{folder}/store"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=RANKS)
+    model = Model()
+    optimizer = make(model, how)
+    if how != "lazy":
+        optimizer.attach(model)
+    wrapped = torch.nn.parallel.DistributedDataParallel(model)
+    for step, words in enumerate(batches()):
+        if how == "flushed" and step % 7 == 0:
+            optimizer.flush()
+        if how in ("peeking", "flushed") and step % 7 == 0 and rank == 0:
+            with torch.no_grad():
+                model(torch.arange(WORDS))
+        loss = wrapped(words.chunk(RANKS)[rank])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    optimizer.flush()
+    state = optimizer.state_dict()["state"]
+    torch.save({"weights": model.state_dict(), "state": state}, folder / f"rank{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
