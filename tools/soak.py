@@ -133,7 +133,8 @@ def main(rounds: int) -> int:
         print(f"{each.memory / 2**20:8.1f} MiB {each.files:3d} files {each.threads:3d} threads")
     half = len(sizes) // 2
     early, late = (Size(*map(max, zip(*part, strict=True))) for part in (sizes[:half], sizes[half:]))
-    print(f"{rounds} trainings in {time.perf_counter() - start:.0f} s: the second half had {late.memory - early.memory:+d}")
+    more = late.memory - early.memory
+    print(f"{rounds} trainings in {time.perf_counter() - start:.0f} s: {more:+d} bytes in the second half")
     grown = late.memory > early.memory + _SLACK or late.files > early.files or late.threads > early.threads
     if grown:
         print(f"soak: grew from {early} to {late}")

@@ -1,4 +1,4 @@
-"""An optimizer in float64 NumPy that knows nothing of plans, engines, formats or rows that lag: what each step should do.
+"""An optimizer in float64 NumPy that knows nothing of plans, engines, formats or lagging rows: what a step should do.
 
 It is written from the papers (see `tests.oracles`), a step at a time, because between two steps anything may happen.
 """
