@@ -86,7 +86,7 @@ class Model:
     def _move(self, cell: Cell, h: dict[str, Any], factor: float) -> None:
         # With "exact" a sparse gradient is one that is zero elsewhere; with "lazy" there is nothing elsewhere.
         lazy = cell.rows is not None and h["sparse"] == "lazy"
-        at = cell.rows if lazy else ...
+        at: Any = cell.rows if lazy else ...
         x = cell.value[at]
         g = (-factor if h["maximize"] else factor) * cell.grad[at]  # type: ignore[index]
         decay, decoupled = h["weight_decay"], self.kind == "AdamW"
