@@ -7,7 +7,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint dist-test bench evidence pages docs build generate sanitize check-arm clean
+.PHONY: help demo test lint dist-test bench evidence pages docs build generate sanitize fuzz soak check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -70,6 +70,13 @@ generate: $(VENV)/.dev ## print the rules as C++ and as Triton again
 
 sanitize: $(VENV)/.dev ## run the kernel tests on a build with address and undefined-behaviour sanitizers
 	PYTHON=$(BIN)/python tools/sanitize.sh
+
+fuzz: $(VENV)/.dev ## look long for orders and arguments that break something (half an hour or more)
+	PYTHON=$(BIN)/python tools/fuzz.sh 1000000 20000
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz
+
+soak: $(VENV)/.dev ## live through thousands of trainings in one process: nothing may grow
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(BIN)/python tools/soak.py 3000
 
 check-arm: $(VENV)/.dev ## cross-compile for 64-bit ARM, run its kernels under qemu, compare with the reference
 	PYTHON=$(BIN)/python tools/check_arm.sh

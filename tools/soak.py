@@ -72,7 +72,7 @@ class Model(torch.nn.Module):
         return self.layer(self.words(words)).square().mean()
 
 
-def train(model: Model, optimizer: adamas.Optimizer, steps: int) -> None:
+def train(model: torch.nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
     """Take some steps."""
     for _ in range(steps):
         model(torch.randint(300, (8,))).backward()
@@ -95,7 +95,7 @@ def life(number: int, folder: Path) -> weakref.ref[adamas.Optimizer]:
     adamas.save(folder, model, optimizer, keep=2)
     adamas.load(folder, model, optimizer)
     other = copy.deepcopy((model, optimizer)) if number % 2 else pickle.loads(pickle.dumps((model, optimizer)))
-    train(*other, 1)
+    train(other[0], other[1], 1)
     optimizer.diagnose_every = None
     optimizer.add_param_group({"params": [("late", torch.nn.Parameter(torch.ones(5)))]})
     optimizer.replace(model.layer.bias, torch.nn.Parameter(torch.ones(700)))
@@ -133,7 +133,8 @@ def main(rounds: int) -> int:
         print(f"{each.memory / 2**20:8.1f} MiB {each.files:3d} files {each.threads:3d} threads")
     half = len(sizes) // 2
     early, late = (Size(*map(max, zip(*part, strict=True))) for part in (sizes[:half], sizes[half:]))
-    print(f"{rounds} trainings in {time.perf_counter() - start:.0f} s: the second half had {late.memory - early.memory:+d}")
+    more = late.memory - early.memory
+    print(f"{rounds} trainings in {time.perf_counter() - start:.0f} s: {more:+d} bytes in the second half")
     grown = late.memory > early.memory + _SLACK or late.files > early.files or late.threads > early.threads
     if grown:
         print(f"soak: grew from {early} to {late}")

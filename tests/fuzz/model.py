@@ -1,4 +1,4 @@
-"""An optimizer in float64 NumPy that knows nothing of plans, engines, formats or rows that lag: what each step should do.
+"""An optimizer in float64 NumPy that knows nothing of plans, engines, formats or lagging rows: what a step should do.
 
 It is written from the papers (see `tests.oracles`), a step at a time, because between two steps anything may happen.
 """
@@ -86,7 +86,7 @@ class Model:
     def _move(self, cell: Cell, h: dict[str, Any], factor: float) -> None:
         # With "exact" a sparse gradient is one that is zero elsewhere; with "lazy" there is nothing elsewhere.
         lazy = cell.rows is not None and h["sparse"] == "lazy"
-        at = cell.rows if lazy else ...
+        at: Any = cell.rows if lazy else ...
         x = cell.value[at]
         g = (-factor if h["maximize"] else factor) * cell.grad[at]  # type: ignore[index]
         decay, decoupled = h["weight_decay"], self.kind == "AdamW"

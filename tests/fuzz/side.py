@@ -41,9 +41,6 @@ class Side:
     def params(self) -> list[torch.Tensor]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def place(self, number: int) -> torch.Tensor:
-        return self.params[number]
-
     def step(self, gradients: list[torch.Tensor | None] | None) -> None:
         """Step; with released gradients, these come from backward."""
         if self.handle is None:

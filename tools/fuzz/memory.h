@@ -53,7 +53,10 @@ class Memory {
   ~Memory() { free(block_); }
 
   char* data() const { return block_ + front_; }
-  void keep() { before_.assign(data(), data() + bytes); }
+  void keep() {
+    before_.reserve(1);  // not null, even of nothing
+    before_.assign(data(), data() + bytes);
+  }
   void restore() { memcpy(data(), before_.data(), size_t(bytes)); }
   bool unchanged() const { return memcmp(data(), before_.data(), size_t(bytes)) == 0; }
   bool unchanged_at(int64_t byte, int64_t n) const { return memcmp(data() + byte, before_.data() + byte, size_t(n)) == 0; }

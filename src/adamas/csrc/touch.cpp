@@ -73,11 +73,12 @@ int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_
     before = index[i];
   }
   if (increasing) {
-    memcpy(row, index, size_t(count) * sizeof(int64_t));
+    if (count) memcpy(row, index, size_t(count) * sizeof(int64_t));  // of nothing, index may be null
     for (int64_t i = 0; i < count; ++i) order[i] = i;
     return count;
   }
   uint64_t* const room = static_cast<uint64_t*>(malloc(size_t(count) * 2 * sizeof(uint64_t)));
+  if (!room) return INT64_MIN;
   for (int64_t i = 0; i < count; ++i) room[i] = uint64_t(index[i]) << 32 | uint64_t(i);
   const uint64_t* sorted = sort_upper(room, room + count, count, uint64_t(height - 1));
   int64_t distinct = 0;

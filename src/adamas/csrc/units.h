@@ -37,7 +37,7 @@ struct SplitWeights {
   ADAMAS_INLINE Pair read(int64_t i) const {
     const Pair upper = load_pair(at + i);
     const Ints below[2] = {load_bytes(low + i) << 8, load_bytes(low + i + kLanes) << 8};
-    return {Floats(Ints(upper.low) + below[0]), Floats(Ints(upper.high) + below[1])};
+    return {Floats(Words(upper.low) + Words(below[0])), Floats(Words(upper.high) + Words(below[1]))};
   }
 
   ADAMAS_INLINE void start(int64_t) {}

@@ -110,6 +110,9 @@ def load() -> ctypes.CDLL | None:
         return _missing(f"{path.name} cannot be loaded: {error}")
     if library.adamas_abi() != ABI:
         return _missing(f"{path.name} is of another version (ABI {library.adamas_abi()}, this needs {ABI})")
+    if hasattr(os, "register_at_fork"):
+        # OpenMP's threads do not survive a fork, and the child would wait for them for ever (torch's own steps do).
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
     return _choose_isa(library)
 
 

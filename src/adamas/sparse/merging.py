@@ -13,6 +13,7 @@ from adamas.engines.launch import as_real
 from adamas.sparse.gradients import Touched, check_entries, check_range, refuse_index, rows_of
 
 _SHORT = 1 << 31
+_NO_MEMORY = -(1 << 63)
 
 
 def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: torch.dtype) -> Touched:
@@ -27,6 +28,7 @@ def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: 
 
     Raises:
         RuntimeError: if an index is out of range, or indices or values are of another kind.
+        MemoryError: if entries in disorder cannot be sorted.
     """
     index = check_entries(name, p, grad)
     rows = (index[0] if len(index) == 1 else rows_of(index, p)).contiguous()
@@ -38,6 +40,8 @@ def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: 
     room = torch.empty(3, count + 1, dtype=torch.int64)
     at, stride = room.data_ptr(), 8 * (count + 1)
     distinct = loaded.adamas_touch(count, rows.data_ptr(), height, at, at + stride, at + 2 * stride)
+    if distinct == _NO_MEMORY:
+        raise MemoryError(f"{name} has a gradient of {count} entries, and there is no memory to sort them in")
     if distinct < 0:
         refuse_index(name, int(rows[-1 - distinct]), height)
     touched, order, _ = room
