@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# More to install for the tests: EXTRAS=,peers,sinks brings 8-bit optimizers of others, TensorBoard and MLflow (half a GB).
+EXTRAS ?=
 CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
@@ -19,11 +21,7 @@ $(VENV)/.lab: pyproject.toml constraints.txt $(CSRC)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.lab
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,dev]'
-	touch $@
-
-$(VENV)/.docs: $(VENV)/.lab
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,docs]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,docs,dev$(EXTRAS)]'
 	touch $@
 
 demo: $(VENV)/.lab ## train real models with six optimizers, write report.html (2 minutes)
@@ -49,7 +47,7 @@ evidence: $(VENV)/.lab ## make the papers' figures again, into docs/evidence (ha
 	for name in mnist5k movie fashion; do $(BIN)/adamas data get $$name || exit 1; done
 	$(BIN)/adamas reproduce all --out docs/evidence
 
-docs: $(VENV)/.docs ## build the documentation into build/site; a warning is an error
+docs: $(VENV)/.dev ## build the documentation into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python tools/check_site.py build/site
 
