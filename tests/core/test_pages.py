@@ -32,7 +32,8 @@ def test_plain_moments_are_in_large_pages() -> None:
     p = torch.nn.Parameter(torch.zeros(NUMEL // 64, 64, dtype=torch.bfloat16))
     choices = {"state_format": "float32", "rounding": "split24", "sparse": "lazy"}
     optimizer = adamas.AdamW([p], **choices)  # type: ignore[arg-type]
-    p.grad = torch.sparse_coo_tensor(torch.tensor([[0]]), torch.ones(1, 64, dtype=torch.bfloat16), p.shape, check_invariants=True)
+    row = torch.ones(1, 64, dtype=torch.bfloat16)
+    p.grad = torch.sparse_coo_tensor(torch.tensor([[0]]), row, p.shape, check_invariants=True)
     optimizer.step()
     loaded = adamas.AdamW([p], **choices)  # type: ignore[arg-type]
     loaded.load_state_dict(optimizer.state_dict())
