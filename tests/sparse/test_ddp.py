@@ -23,9 +23,14 @@ def together(folder: Path, how: str) -> list[dict[str, Any]]:
         subprocess.Popen([*command, str(rank), str(folder), how], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for rank in range(RANKS)
     ]
-    for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(RANKS)]
 
 

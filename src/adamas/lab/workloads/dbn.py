@@ -3,6 +3,8 @@
 Hinton, Osindero and Teh 2006, "A fast learning algorithm for deep belief nets"; Bengio and others 2007.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -48,6 +50,21 @@ class DeepBelief(Classification):
     steps = 600
     eval_every = 20
     target = 0.05
+    # Printed by `adamas tune dbn --budget 9 --seeds 1`.
+    learning_rates: ClassVar[dict[str, float]] = {
+        "sgd": 5.5,
+        "momentum": 0.95,
+        "nesterov": 0.95,
+        "adagrad": 0.15,
+        "rmsprop": 0.01,
+        "adam": 0.013,
+        "adamw": 0.017,
+        "amsgrad": 0.013,
+        "adamax": 0.095,
+        "nadam": 0.04,
+        "radam": 0.04,
+        "lion": 0.0053,
+    }
 
     def __init__(self, variant: str = ""):
         super().__init__(variant)

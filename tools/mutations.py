@@ -1,0 +1,292 @@
+"""Seeds one bug after another into a copy of the code, and says which test catches it: `make mutations`.
+
+A bug that no test catches is an error. Each is one replacement in one file; bugs in the C++ are built for the baseline
+instruction set alone. The tests named are those that should see the bug, not all of them, so that a bug takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.progress import track
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "docs" / "mutations.md"
+CORE = "tests/core/"
+ENGINES, BITS = f"{CORE}test_engines.py", f"{CORE}test_few_bits.py"
+ORACLES = "tests/contract/test_oracles.py"
+
+
+class Bug(NamedTuple):
+    """A seeded bug: what it is, where, what is replaced by what, and the tests that should see it."""
+
+    what: str
+    path: str
+    old: str
+    new: str
+    tests: str
+
+
+BUGS = (
+    Bug("a sign: v loses g^2", "rules/adam.py", "c.beta2 * v + c.take2", "c.beta2 * v - c.take2", ORACLES),
+    Bug(
+        "eps before the bias correction",
+        "rules/adam.py",
+        "(sqrt(v) * c.unbias + c.eps), m, v\n\n    @staticmethod\n    def first",
+        "((sqrt(v) + c.eps) * c.unbias), m, v\n\n    @staticmethod\n    def first",
+        ORACLES,
+    ),
+    Bug(
+        "bias correction one step off",
+        "rules/adam.py",
+        "1 / host_sqrt(1 - h.beta2**t)",
+        "1 / host_sqrt(1 - h.beta2 ** (t + 1))",
+        ORACLES,
+    ),
+    Bug("AMSGrad forgets its largest v", "rules/adam.py", "x = maximum(x, v)", "x = v", ORACLES),
+    Bug("the compiled AdaGrad has no eps", "csrc/rules.generated.h", "t3 + c.eps", "t3", ENGINES),
+    Bug(
+        "a plan does not notice a moved weight",
+        "engines/plan.py",
+        "list(map(_Tensor.data_ptr, weights)) == self._addresses",
+        "True",
+        f"{CORE}test_plan.py",
+    ),
+    Bug(
+        "a plan does not notice new state",
+        "engines/states.py",
+        "        State.changes += 1\n",
+        "",
+        f"{CORE}test_plan.py",
+    ),
+    Bug(
+        "a gradient that comes back is not seen",
+        "engines/plan.py",
+        "if any(p.grad is not None for p in self._absent)",
+        "if any(False for p in self._absent)",
+        f"{CORE}test_plan.py",
+    ),
+    Bug(
+        "clipping makes short gradients longer",
+        "guards.py",
+        "return 1.0 if factor >= 1.0 else factor",
+        "return factor",
+        "tests/guards/test_clip_norm.py",
+    ),
+    Bug(
+        "random numbers do not depend on the step",
+        "rounding/dice.py",
+        "(self.step * 8 + self.operand + 1)",
+        "(self.operand + 1)",
+        f"{CORE}test_rounding.py {ENGINES}",
+    ),
+    Bug(
+        "a checkpoint's tensors are shared",
+        "checkpoint/states.py",
+        "value.detach().to(p.device, copy=True)",
+        "value.detach().to(p.device)",
+        "tests/checkpoint/test_matching.py tests/contract/test_state_dict.py tests/contract/test_checkpoint.py",
+    ),
+    Bug(
+        "rows that lag take on new hyper-parameters",
+        "sparse/lag.py",
+        "self.table.worn or not self.table.fits(h) or",
+        "self.table.worn or",
+        "tests/sparse/test_exact.py",
+    ),
+    Bug(
+        "threads: the first block of a tensor is left to nobody",
+        "csrc/engine.h",
+        "(first[middle] <= block ? low : high)",
+        "(first[middle] < block ? low : high)",
+        ENGINES,
+    ),
+    Bug(
+        "a tensor's last short block is not stepped",
+        "csrc/engine.h",
+        "start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK)",
+        "start + (left < ADAMAS_BLOCK ? 0 : ADAMAS_BLOCK)",
+        ENGINES,
+    ),
+    Bug(
+        "ties round up, not to even",
+        "csrc/numbers.h",
+        "0x7fffu + ((bits_of(x) >> 16) & 1u)",
+        "0x8000u",
+        f"{ENGINES} {CORE}test_rounding.py",
+    ),
+    Bug(
+        "two elements get the same random bits",
+        "csrc/numbers.h",
+        "(index & 16u) ? x >> 16 : x & 0xffffu",
+        "x & 0xffffu",
+        ENGINES,
+    ),
+    Bug(
+        "the last weights of a strip are rounded by the next one's numbers",
+        "csrc/strips.h",
+        "if (self.stochastic) rolls[0] = Rolls(self.key[0], first + uint32_t(at));",
+        "if (self.stochastic) rolls[0] = Rolls(self.key[0], first + uint32_t(at) + kStrip);",
+        ENGINES,
+    ),
+    Bug(
+        "bits below a weight have the other sign",
+        "csrc/split.h",
+        "uint32_t(int32_t(low[i]) * unit)",
+        "uint32_t(-int32_t(low[i]) * unit)",
+        f"{CORE}test_split.py {BITS}",
+    ),
+    Bug(
+        "a block's largest overlooks half of it",
+        "csrc/units.h",
+        "largest[1] = larger(Ints(x.high) & 0x7fffffff, largest[1]);",
+        "",
+        BITS,
+    ),
+    Bug(
+        "codes of v round down",
+        "csrc/int8.h",
+        "return larger(k - up, smaller(Ints(y), Ints{} + 1));",
+        "return larger(k, smaller(Ints(y), Ints{} + 1));",
+        BITS,
+    ),
+    Bug(
+        "a norm leaves out a row's rest", "csrc/norms.h", "if (!left) return;", "return;", "tests/guards/test_norms.py"
+    ),
+    Bug(
+        "a row that is behind is caught up after its step",
+        "csrc/sparse.h",
+        "      lagging.catch_up(row);\n      r.lag->last[row]",
+        "      r.lag->last[row]",
+        "tests/sparse/test_exact.py",
+    ),
+    Bug(
+        "the last touched row is not stepped",
+        "csrc/sparse.h",
+        "for (int64_t k = begin; k < end; ++k) {\n    if (direct",
+        "for (int64_t k = begin; k < end - 1; ++k) {\n    if (direct",
+        "tests/sparse/test_lazy.py tests/sparse/test_exact.py",
+    ),
+)
+
+
+def scratch(folder: Path) -> Path:
+    """Copy what the tests need."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.so")
+    for name in ("src", "tests", "examples", "conftest.py", "pyproject.toml", "CMakeLists.txt", "README.md"):
+        source, target = ROOT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=ignore)
+        else:
+            shutil.copy(source, target)
+    return folder
+
+
+def build(folder: Path) -> None:
+    """Build the library for the baseline instruction set alone."""
+    built = folder / "build"
+    # Another processor's name leaves the sources for this one's instruction sets out.
+    options = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=any", "-DCMAKE_CXX_FLAGS_RELEASE=-O1"]
+    for command in (["cmake", "-S", folder, "-B", built, *options], ["cmake", "--build", built, "--parallel", "2"]):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+_RUN = """
+import sys
+sys.meta_path[:] = [each for each in sys.meta_path if "ScikitBuild" not in type(each).__name__]
+sys.path.insert(0, "src")
+import adamas, pytest
+assert adamas.__file__.startswith(sys.argv[1]), adamas.__file__
+sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *sys.argv[2:]]))
+"""
+
+
+def test(folder: Path, tests: str) -> tuple[int, str]:
+    """Run tests in a copy; return pytest's status and what it printed."""
+    environment = {
+        **os.environ,
+        "ADAMAS_LIBRARY": str(folder / "build"),
+        "OMP_NUM_THREADS": "2",
+        "OMP_WAIT_POLICY": "passive",
+    }
+    command = [sys.executable, "-c", _RUN, str(folder), *tests.split()]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    return done.returncode, done.stdout + done.stderr
+
+
+def caught_by(bug: Bug, folder: Path) -> str | None:
+    """Return the test that catches a bug, None if there is none; the copy is left as it was."""
+    path = folder / "src" / "adamas" / bug.path
+    text = path.read_text("utf-8")
+    if text.count(bug.old) < 1:
+        raise SystemExit(f"{bug.what}: {bug.path} has no {bug.old!r} any more; say anew where the bug goes")
+    path.write_text(text.replace(bug.old, bug.new, 1), "utf-8")
+    compiled = bug.path.startswith("csrc/")
+    try:
+        if compiled:
+            build(folder)
+        status, printed = test(folder, bug.tests)
+    finally:
+        path.write_text(text, "utf-8")
+        if compiled:
+            (folder / "build" / ".stale").touch()
+    if status == 0:
+        return None
+    found = re.search(r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$", printed, re.MULTILINE)
+    return found[1] if found else f"the process ended with {status}"
+
+
+def page(rows: list[tuple[Bug, str]]) -> str:
+    """Return the page with the list."""
+    lines = [
+        "# Seeded bugs",
+        "",
+        "Each bug was put into a copy of the code by `make mutations`, which printed this page; the test named is the",
+        "first that failed. A bug that none catches is an error.",
+        "",
+        "| bug | in | caught by |",
+        "|---|---|---|",
+        *(f"| {bug.what} | `{bug.path}` | `{caught}` |" for bug, caught in rows),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Seed all bugs, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="bugs whose description or file has this in it; writes no page")
+    parser.add_argument("--out", type=Path, default=OUT, help="the page to write")
+    arguments = parser.parse_args()
+    bugs = [bug for bug in BUGS if arguments.only in bug.what + bug.path]
+    rows, survivors = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = scratch(Path(name).resolve())
+        build(folder)
+        for bug in track(bugs, "Seeding bugs"):
+            if not bug.path.startswith("csrc/") and (folder / "build" / ".stale").exists():
+                build(folder)
+                (folder / "build" / ".stale").unlink()
+            caught = caught_by(bug, folder)
+            if caught is None:
+                survivors.append(bug)
+            else:
+                rows.append((bug, caught))
+                print(f"{bug.what}: {caught}")
+    for bug in survivors:
+        print(f"NOT CAUGHT: {bug.what} ({bug.path}) by {bug.tests}", file=sys.stderr)
+    if not arguments.only and not survivors:
+        arguments.out.write_text(page(rows), "utf-8")
+    return len(survivors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
