@@ -9,7 +9,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint dist-test bench evidence pages docs build generate sanitize fuzz soak check-arm clean
+.PHONY: help demo test lint dist-test bench evidence pages docs build generate sanitize fuzz mutations soak check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ sanitize: $(VENV)/.dev ## run the kernel tests on a build with address and undef
 fuzz: $(VENV)/.dev ## look long for orders and arguments that break something (half an hour or more)
 	PYTHON=$(BIN)/python tools/fuzz.sh 1000000 20000
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz
+
+mutations: $(VENV)/.dev ## seed bugs into a copy, see that tests catch them all, write docs/mutations.md (10 minutes)
+	$(BIN)/python tools/mutations.py
 
 soak: $(VENV)/.dev ## live through thousands of trainings in one process: nothing may grow
 	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(BIN)/python tools/soak.py 3000

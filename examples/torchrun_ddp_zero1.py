@@ -64,6 +64,7 @@ def main() -> None:
         print(
             f"{size} processes from step {first}; state of this one: {adamas.memory_report(optimizer).now.states} bytes"
         )
+    dist.barrier()  # a group is taken down when all are done with it
     dist.destroy_process_group()
 
 

@@ -89,25 +89,11 @@ BUGS = (
         f"{CORE}test_rounding.py {ENGINES}",
     ),
     Bug(
-        "a checkpoint's tensors are shared",
-        "checkpoint/states.py",
-        "value.detach().to(p.device, copy=True)",
-        "value.detach().to(p.device)",
-        "tests/checkpoint/test_matching.py tests/contract/test_state_dict.py tests/contract/test_checkpoint.py",
-    ),
-    Bug(
         "rows that lag take on new hyper-parameters",
         "sparse/lag.py",
         "self.table.worn or not self.table.fits(h) or",
         "self.table.worn or",
         "tests/sparse/test_exact.py",
-    ),
-    Bug(
-        "threads: the first block of a tensor is left to nobody",
-        "csrc/engine.h",
-        "(first[middle] <= block ? low : high)",
-        "(first[middle] < block ? low : high)",
-        ENGINES,
     ),
     Bug(
         "a tensor's last short block is not stepped",
