@@ -187,6 +187,6 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRITON_INTERPRET")
     with pytest.raises(RuntimeError, match="it is on cpu"):
         step()
-    monkeypatch.setattr(triton, "installed", lambda: False)
+    monkeypatch.setattr(triton, "triton_installed", lambda: False)
     with pytest.raises(RuntimeError, match=r"pip install 'adamas\[triton\]'"):
         step()

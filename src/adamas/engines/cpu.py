@@ -11,9 +11,9 @@ import torch
 from torch.autograd.graph import increment_version
 
 from adamas.engines import library
-from adamas.engines.kinds import RULES, kind_of
+from adamas.engines.kinds import RULES, kind_of, misfit
 from adamas.engines.launch import Item, Look, as_real
-from adamas.engines.layout import describe, is_blockwise, merged_dims, operands_of
+from adamas.engines.layout import describe, is_blockwise, operands_of
 from adamas.engines.norms import first_blocks
 from adamas.engines.rows import Rows
 from adamas.formats.blocks import rows_of
@@ -27,26 +27,14 @@ _ROUNDINGS = {"nearest": 0, "stochastic": 1, "split24": 2, "split32": 2}
 
 def refuse(item: Item, grad: torch.Tensor) -> str | None:
     """Say why this engine cannot step the item, or None if it can."""
-    dtypes = [item.param.dtype, *(slot.codes.dtype for slot in item.slots)]
     if item.rule not in RULES:
         return f"the rule {item.rule.__name__} is not compiled"
     if item.param.device.type != "cpu":
         return f"it is on {item.param.device}"
-    kind = type(item.owner if item.cut is None else item.param)
-    if kind not in (torch.Tensor, torch.nn.Parameter):
-        return f"it is a {kind.__name__}"
-    if item.param.dtype not in library.DTYPES or any(kind_of(slot) is None for slot in item.slots):
-        return f"its dtypes are {', '.join(map(str, dtypes))}"
-    if torch.is_grad_enabled():
-        return "the step is to be differentiable"
-    if torch._debug_has_internal_overlap(item.param) == 1:
-        return "its elements share memory"
-    index = item.origin[1] if item.origin else None
-    if len(merged_dims(operands_of(item, grad), is_blockwise(item), index)) > library.MAX_DIMS:
-        return f"it has more than {library.MAX_DIMS} dimensions"
-    if library.load() is None:
-        return NO_LIBRARY
-    return None
+    why = misfit(item, grad)
+    if why is not None:
+        return why
+    return NO_LIBRARY if library.load() is None else None
 
 
 class CpuLaunch:

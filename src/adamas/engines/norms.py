@@ -7,7 +7,6 @@ below give the same bits. (``csrc/norms.h`` has the same sum in C++.)
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from array import array
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from itertools import accumulate
 import torch
 
 from adamas.engines import library
+from adamas.engines.kinds import triton_installed
 from adamas.engines.launch import as_real
 
 _SUMS = 16
@@ -159,7 +159,7 @@ def _is_compiled(x: torch.Tensor) -> bool:
     """Say whether a compiled engine can sum it where it is; the sign of a lazily negated number does not matter."""
     known = x.dtype.to_real() in library.DTYPES and type(x) is torch.Tensor and _is_dense(x)
     if x.device.type == "cuda":
-        return known and importlib.util.find_spec("triton") is not None
+        return known and triton_installed()
     return known and x.device.type == "cpu" and library.load() is not None
 
 

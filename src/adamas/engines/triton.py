@@ -6,8 +6,6 @@ takes CPU tensors. Its speed on a GPU is not yet measured.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import os
 from array import array
 from collections.abc import Sequence
@@ -18,23 +16,17 @@ import torch
 from torch.autograd.graph import increment_version
 
 from adamas.engines import library
-from adamas.engines.kinds import RULES, kind_of
+from adamas.engines.kinds import RULES, kind_of, misfit, triton_installed
 from adamas.engines.launch import Item, Look, as_real
-from adamas.engines.layout import is_blockwise, merged_dims, operands_of
 from adamas.engines.rows import Rows
+from adamas.engines.statistics import Sums
 from adamas.engines.triton_sums import totals
 from adamas.engines.triton_table import BLOCKS, UNITS, Fresh, Part, Table, send
 
 NO_TRITON = "Triton is not installed (pip install 'adamas[triton]')"
 
 _RANDOM = {"nearest": 0, "stochastic": 1, "split24": 2, "split32": 2}
-_SUMS = 13  # numbers of a tensor, as in engines/statistics.py
-
-
-@functools.cache
-def installed() -> bool:
-    """Say whether Triton is there."""
-    return importlib.util.find_spec("triton") is not None
+_SUMS = len(Sums._fields)
 
 
 def interpreted() -> bool:
@@ -44,26 +36,13 @@ def interpreted() -> bool:
 
 def refuse(item: Item, grad: torch.Tensor) -> str | None:
     """Say why this engine cannot step the item, or None if it can."""
-    dtypes = [item.param.dtype, *(slot.codes.dtype for slot in item.slots)]
     if item.rule not in RULES:
         return f"the rule {item.rule.__name__} is not compiled"
-    if not installed():
+    if not triton_installed():
         return NO_TRITON
     if item.param.device.type != "cuda" and not (item.param.device.type == "cpu" and interpreted()):
         return f"it is on {item.param.device}"
-    kind = type(item.owner if item.cut is None else item.param)
-    if kind not in (torch.Tensor, torch.nn.Parameter):
-        return f"it is a {kind.__name__}"
-    if torch.float64 in dtypes or any(kind_of(slot) is None for slot in item.slots):
-        return f"its dtypes are {', '.join(map(str, dtypes))}"
-    if torch.is_grad_enabled():
-        return "the step is to be differentiable"
-    if torch._debug_has_internal_overlap(item.param) == 1:
-        return "its elements share memory"
-    index = item.origin[1] if item.origin else None
-    if len(merged_dims(operands_of(item, grad), is_blockwise(item), index)) > library.MAX_DIMS:
-        return f"it has more than {library.MAX_DIMS} dimensions"
-    return None
+    return misfit(item, grad, without=(torch.float64,))
 
 
 def kinds_of(item: Item) -> dict[str, int]:

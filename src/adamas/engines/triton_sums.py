@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from adamas.engines.launch import as_real
-from adamas.engines.library import DTYPES
+from adamas.engines.library import BLOCK, DTYPES
 from adamas.engines.norms import first_blocks
 from adamas.engines.triton_table import BLOCKS, send
 
@@ -60,7 +60,7 @@ class GpuSquares:
         owner, first_program = array("i"), array("q")
         for place, numel in enumerate(numels):
             first_program.append(len(owner))
-            owner += array("i", [place]) * -(-numel // (4096 * BLOCKS))
+            owner += array("i", [place]) * -(-numel // (BLOCK * BLOCKS))
         self._programs = len(owner)
         self._tables = send(self._device, owner, first_program, self._first_block, array("q", numels))
 
