@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 
 from adamas.kernels.blocks import lanes_added
-from adamas.kernels.numbers import load, rounded
+from adamas.kernels.numbers import float_of, from_float16, load, rounded
 from adamas.kernels.operands import (
     AROUND,
     FIELDS,
@@ -64,6 +64,23 @@ def squares_kernel(
 
 
 @triton.jit
+def _blocks_of(table, owner, BLOCKS: tl.constexpr):
+    """Return which tensor this program sums, its row of the table, length of its rows, number of elements; its blocks.
+
+    Of these the numbers, the first element of every lane, and where each block ends.
+    """
+    program = tl.program_id(0)
+    tensor = tl.load(owner + program).to(tl.int64)
+    own = table + tensor * FIELDS
+    length = tl.load(own)
+    count = length * tl.load(own + 1)
+    block = (program - tl.load(own + FIRST_SUM)) * BLOCKS + tl.arange(0, BLOCKS)
+    start = (block * _BLOCK)[:, None] + tl.arange(0, _LANES)[None, :]
+    end = tl.where(count - block * _BLOCK < _BLOCK, count, (block + 1) * _BLOCK)[:, None]
+    return tensor, own, length, count, block, start, end
+
+
+@triton.jit
 def ratios_kernel(
     table,
     owner,
@@ -100,14 +117,7 @@ def ratios_kernel(
         DIMS: dimensions in ``layout``.
         BLOCKS: how many blocks a program sums.
     """
-    program = tl.program_id(0)
-    tensor = tl.load(owner + program).to(tl.int64)
-    own = table + tensor * FIELDS
-    length = tl.load(own)
-    count = length * tl.load(own + 1)
-    block = (program - tl.load(own + FIRST_SUM)) * BLOCKS + tl.arange(0, BLOCKS)
-    start = (block * _BLOCK)[:, None] + tl.arange(0, _LANES)[None, :]
-    end = tl.where(count - block * _BLOCK < _BLOCK, count, (block + 1) * _BLOCK)[:, None]
+    tensor, own, length, count, block, start, end = _blocks_of(table, owner, BLOCKS)
     place = tl.load(places + tensor)
     own_numbers, moment = numbers + place * width, moments + place * 4
     decay, take, unbias, floor = tl.load(moment), tl.load(moment + 1), tl.load(moment + 2), tl.load(moment + 3)
@@ -141,9 +151,10 @@ def _written(y, x, WEIGHT: tl.constexpr, LOW: tl.constexpr, RANDOM: tl.constexpr
     else:
         if WEIGHT != 0 and RANDOM == 0:
             bits = rounded(y, WEIGHT, False, 0, 0, 0, 0)
-            y = (bits.to(tl.uint32) << 16).to(tl.float32, bitcast=True)
             if WEIGHT == 3:
-                y = bits.to(tl.float16, bitcast=True).to(tl.float32)
+                y = from_float16(bits)
+            else:
+                y = float_of(bits.to(tl.uint32) << 16)
     return y
 
 
@@ -201,14 +212,7 @@ def statistics_kernel(
         DIMS: dimensions in ``layout``.
         BLOCKS: how many blocks a program sums.
     """
-    program = tl.program_id(0)
-    tensor = tl.load(owner + program).to(tl.int64)
-    own = table + tensor * FIELDS
-    length = tl.load(own)
-    count = length * tl.load(own + 1)
-    block = (program - tl.load(own + FIRST_SUM)) * BLOCKS + tl.arange(0, BLOCKS)
-    start = (block * _BLOCK)[:, None] + tl.arange(0, _LANES)[None, :]
-    end = tl.where(count - block * _BLOCK < _BLOCK, count, (block + 1) * _BLOCK)[:, None]
+    tensor, own, length, count, block, start, end = _blocks_of(table, owner, BLOCKS)
     place = tl.load(places + tensor)
     own_numbers, limit = numbers + place * width, limits + place * 4
     most, unbias, floor, under = tl.load(limit), tl.load(limit + 1), tl.load(limit + 2), tl.load(limit + 3)
