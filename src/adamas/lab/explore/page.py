@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from adamas import rules
 from adamas.lab.optimizers import CATALOGUE
 from adamas.lab.report.palette import colour, dash
+from adamas.lab.templates import templates_in
 from adamas.rules import Rule
 from adamas.rules.cpp import example
 from adamas.rules.javascript import WORDS, print_rule
@@ -76,13 +75,7 @@ _SURFACE = re.compile(r'^  (\w+): \{\n    label: "([^"]+)",', re.MULTILINE)
 
 def build() -> str:
     """Return the page as one HTML document that loads nothing from anywhere."""
-    templates = Environment(
-        loader=PackageLoader("adamas.lab.explore", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = templates_in("adamas.lab.explore")
     templates.policies["json.dumps_kwargs"] = {}  # in their order, not sorted
     surfaces = files("adamas.lab.explore").joinpath("surfaces.js").read_text(encoding="utf-8")
     return templates.get_template("template.html.jinja").render(

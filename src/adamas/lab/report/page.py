@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from jinja2 import Environment as Templates
-from jinja2 import PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from adamas.lab.environment import Environment
+from adamas.lab.templates import templates_in
 
 
 @dataclass(frozen=True)
@@ -180,11 +179,5 @@ def render(page: Page) -> str:
     Returns:
         The document; about 5 MB, nearly all of it plotly.js.
     """
-    templates = Templates(
-        loader=PackageLoader("adamas.lab.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("template.html.jinja").render(page=page, plotly_js=get_plotlyjs())
+    template = templates_in("adamas.lab.report").get_template("template.html.jinja")
+    return template.render(page=page, plotly_js=get_plotlyjs())
