@@ -288,3 +288,18 @@ def test_a_slot_that_cannot_begin_late_is_missed():
     del packed["state"][0]["exp_avg_sq"]
     with pytest.raises(ValueError, match="but no exp_avg_sq"):
         optimizer.load_state_dict(packed)
+
+
+def test_what_the_rule_does_not_know_is_copied_too():
+    """A checkpoint shares no memory with a training, nor what is left of one with amsgrad."""
+    w = torch.nn.Parameter(torch.ones(3))
+    optimizer = adamas.Adam([w], amsgrad=True)
+    w.grad = torch.ones(3)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    loaded = adamas.Adam([w])
+    loaded.load_state_dict({**saved, "param_groups": [{**saved["param_groups"][0], "amsgrad": False}]})
+    kept = loaded.state[w]
+    assert {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"} <= kept.keys()
+    for key, value in saved["state"][0].items():
+        assert kept[key].data_ptr() != value.data_ptr(), key

@@ -21,7 +21,7 @@ from adamas.guards import NonFiniteError
 from adamas.shards import local
 
 from ..core.catalog import CASES
-from .models import differences, full, give, gradients, mesh, rows_only, sharded, whole
+from .models import differences, full, give, gradients, mesh, rows_only, said_of, sharded, whole
 
 STEPS = 4
 
@@ -235,11 +235,7 @@ def refused() -> dict[str, str]:
     said = {}
 
     def attempt(name: str, call: Any) -> None:
-        try:
-            call()
-            said[name] = "nothing"
-        except (ValueError, RuntimeError) as error:
-            said[name] = str(error)
+        said[name] = said_of(call)
 
     def cut(dim: int, *shape: int) -> nn.Parameter:
         return nn.Parameter(distribute_tensor(torch.ones(shape), mesh(), [Shard(dim)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -16,6 +16,15 @@ import adamas
 
 # Rows that 2, 3 and 4 processes share evenly, unevenly, and not at all: the last weight leaves some with nothing.
 SIZES = ((7, 33), (33, 130), (130, 3), (3, 256))
+
+
+def said_of(call: Callable[[], object]) -> str:
+    """Return the error of a call, with its kind; "nothing" if there is none."""
+    try:
+        call()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
 
 
 def mesh() -> DeviceMesh:

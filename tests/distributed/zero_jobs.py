@@ -17,7 +17,7 @@ from adamas.engines.batch import Batch
 from adamas.shards import local
 
 from ..core.catalog import CASES
-from .models import differences, give, gradients, rows_only, sharded, whole
+from .models import differences, give, gradients, rows_only, said_of, sharded, whole
 
 STEPS = 4
 SMALL = 5_000  # bytes of a bucket: the model fills a few of them
@@ -190,11 +190,7 @@ def refused() -> dict[str, str]:
     said = {}
 
     def attempt(name: str, call: Any) -> None:
-        try:
-            call()
-            said[name] = "nothing"
-        except Exception as error:
-            said[name] = f"{type(error).__name__}: {error}"
+        said[name] = said_of(call)
 
     model = whole()
     zero = adamas.distributed.ZeRO1
