@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 4
+#define ADAMAS_ABI 5
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -144,6 +144,14 @@ ADAMAS_EXPORT void adamas_count(int64_t n, float* const* counter, double* out);
 // Read n float32 counters, and write them.
 ADAMAS_EXPORT void adamas_read(int64_t n, const float* const* counter, double* out);
 ADAMAS_EXPORT void adamas_write(int64_t n, float* const* counter, const double* values);
+
+// Python's PyList_GetItem, and torch's way from a tensor object to its first element; the latter may throw.
+typedef void* (*AdamasItem)(void* list, intptr_t place);
+typedef void* (*AdamasAddress)(void* tensor);
+// Write where the numbers of n tensors in a list are. Returns how many were found: n, or the place of one without numbers.
+ADAMAS_EXPORT int64_t adamas_addresses(AdamasItem item, AdamasAddress address, void* list, int64_t n, uint64_t* out);
+// Return 1 if the first n objects of two lists are the very same ones, else 0.
+ADAMAS_EXPORT int adamas_identical(AdamasItem item, void* a, void* b, int64_t n);
 
 ADAMAS_EXPORT int adamas_abi(void);
 // Which instruction set was chosen: "avx512", "avx2", "neon" or "baseline".

@@ -15,6 +15,7 @@ from adamas.engines.kinds import RULES, kind_of, misfit
 from adamas.engines.launch import Item, Look, as_real
 from adamas.engines.layout import describe, is_blockwise, operands_of
 from adamas.engines.norms import first_blocks
+from adamas.engines.objects import addresses
 from adamas.engines.rows import Rows
 from adamas.formats.blocks import rows_of
 
@@ -156,7 +157,7 @@ class CpuLaunch:
         struct = self.struct
         if self._lazy:
             grads = [as_real(grad) for grad in grads]
-        pointers = array("Q", map(torch.Tensor.data_ptr, grads))
+        pointers = addresses(list(grads))
         struct.operand[1] = c_void_p(pointers.buffer_info()[0])
         struct.scalars_per_row = rows.width
         struct.scalars = rows.numbers.buffer_info()[0]

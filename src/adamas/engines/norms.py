@@ -17,6 +17,7 @@ import torch
 from adamas.engines import library
 from adamas.engines.kinds import triton_installed
 from adamas.engines.launch import as_real
+from adamas.engines.objects import addresses
 
 _SUMS = 16
 _SEGMENT = 256 * library.BLOCK  # how much the reference turns into float64 at a time
@@ -84,7 +85,7 @@ class _CpuRun:
         loaded = library.load()
         if loaded is None:
             raise RuntimeError("the compiled library was there when the sums were planned, and is gone")
-        pointers = array("Q", [tensors[i].data_ptr() for i in self._places])
+        pointers = addresses([tensors[i] for i in self._places])
         out = array("d", bytes(8 * len(pointers)))
         arrays = (self._numel, self._first, pointers, self._partial, out)
         loaded.adamas_squares(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from operator import is_, itemgetter
+from operator import itemgetter
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from adamas.engines.across import Across
 from adamas.engines.batch import Batch
 from adamas.engines.launch import Item
 from adamas.engines.looks import Looks
+from adamas.engines.objects import addresses, identical
 from adamas.engines.pieces import Pieces
 from adamas.engines.states import State
 from adamas.engines.statistics import Reading
@@ -94,7 +95,7 @@ class Plan:
         self.across = Across(self.items)
         weights = self._weights() or []
         self._looks = Looks(self._looked_at(weights, self._pieces.grads()))
-        self._addresses = list(map(_Tensor.data_ptr, weights))
+        self._addresses = addresses(weights)
         self._members = list(_members(groups))
         self._own_states = list(states.values())
         self._tensors = list(_tensors(self._own_states))
@@ -117,8 +118,7 @@ class Plan:
         if any(p.grad is not None for p in self._absent):
             return None
         # p.data = ... can change the address alone.
-        same = list(map(_Tensor.data_ptr, weights)) == self._addresses
-        if not (same and self._state_is_same() and self._groups_are_same()):
+        if not (addresses(weights) == self._addresses and self._state_is_same() and self._groups_are_same()):
             return None
         for toucher, group in self._touchers:
             touched = toucher.touch(group)
@@ -165,16 +165,16 @@ class Plan:
 
     def _groups_are_same(self) -> bool:
         """Say whether the groups have the same parameters and ask for the same kind of step."""
-        return _identical(_members(self._groups), self._members) and (
+        return identical(list(_members(self._groups)), self._members) and (
             list(map(structure, self._groups)) == self._structure
         )
 
     def _state_is_same(self) -> bool:
         """Say whether every state is the dict, with the tensors, that the plan was made for."""
-        if not _identical(self._states.values(), self._own_states):
+        if not identical(list(self._states.values()), self._own_states):
             return False
         changes = State.changes
-        if changes != self._changes and not _identical(_tensors(self._own_states), self._tensors):
+        if changes != self._changes and not identical(list(_tensors(self._own_states)), self._tensors):
             return False
         self._changes = changes
         return True
@@ -186,9 +186,3 @@ def _members(groups: _Groups) -> Iterable[_Tensor]:
 
 def _tensors(states: Sequence[dict[str, Any]]) -> Iterable[Any]:
     return chain.from_iterable(map(dict.values, states))
-
-
-def _identical(now: Iterable[Any], before: list[Any]) -> bool:
-    """Say whether these are the very same objects: tensors have no other comparison that is one truth value."""
-    now = list(now)
-    return len(now) == len(before) and all(map(is_, now, before))
