@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import torch
@@ -51,6 +51,8 @@ class Batch:
         self._segments = _segments(items)
         self._across = Across(items)
         self._hyper = Hyper(self._rule)
+        self._places: list[int] = []
+        self._row_of_each = array("i")
 
     def run(
         self,
@@ -95,16 +97,18 @@ class Batch:
 
     def _row_of(self, rows: Rows, groups: Sequence[dict[str, Any]], columns: Sequence[array]) -> array:
         """Return which row each item takes."""
+        different, places = self._hyper.of_all([groups[group] for group, _, _ in self._segments])
+        if all(column.count(column[0]) == len(column) for column in columns):
+            for h in different:
+                rows.place(h, tuple(column[0] for column in columns))
+            if places is not self._places:  # rows are numbered as they come: those of last time have the same numbers
+                self._places, runs = places, zip(places, self._segments, strict=True)
+                self._row_of_each = array("i", chain.from_iterable([row] * (end - at) for row, (_, at, end) in runs))
+            return self._row_of_each[:]  # what clips updates changes it
         row_of = array("i")
-        uniform = all(column.count(column[0]) == len(column) for column in columns)
-        counters = tuple(column[0] for column in columns)
-        for group, start, end in self._segments:
-            h = self._hyper.of(groups[group])
-            if uniform:
-                row_of += array("i", [rows.place(h, counters)]) * (end - start)
-            else:
-                own = zip(*(column[start:end] for column in columns), strict=True)
-                row_of += array("i", [rows.place(h, values) for values in own])
+        for place, (_, start, end) in zip(places, self._segments, strict=True):
+            own = zip(*(column[start:end] for column in columns), strict=True)
+            row_of += array("i", [rows.place(different[place], values) for values in own])
         return row_of
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import is_
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
+from adamas.engines.objects import identical
 from adamas.rules import Rule
 
 _NOT_HYPER = ("params", "param_names")
@@ -31,6 +33,28 @@ class Hyper:
         self._rule = rule
         self._last: dict[int, tuple[list[Any], SimpleNamespace]] = {}
         self._equal: dict[Any, SimpleNamespace] = {}
+        self._values: list[Any] = []  # of all groups asked about together, and the answer
+        self._found: tuple[list[SimpleNamespace], list[int]] = ([], [])
+
+    def of_all(self, groups: Sequence[dict[str, Any]]) -> tuple[list[SimpleNamespace], list[int]]:
+        """Return the different hyper-parameters of groups, and each group's place; the same lists if none changed.
+
+        Example:
+            >>> from adamas.rules import Adam
+            >>> hyper, groups = Hyper(Adam), [{"params": [], "lr": lr} for lr in (0.5, 0.25, 0.5)]
+            >>> different, places = hyper.of_all(groups)
+            >>> [h.lr for h in different], places
+            ([0.5, 0.25], [0, 1, 0])
+        """
+        values = list(chain.from_iterable(map(dict.values, groups)))
+        if self._values and identical(values, self._values):
+            return self._found
+        each = list(map(self.of, groups))
+        different = {id(h): h for h in each}
+        places = {key: place for place, key in enumerate(different)}
+        self._found = list(different.values()), [places[id(h)] for h in each]
+        self._values = [] if any(isinstance(value, torch.Tensor) for value in values) else values
+        return self._found
 
     def of(self, group: dict[str, Any]) -> SimpleNamespace:
         """Return a group's hyper-parameters as they are now.

@@ -81,11 +81,10 @@ def _torchs_address() -> int:
     """Return the address of torch's function from a tensor object to its first element, or 0 if this torch has none."""
     try:
         from torch._C._dynamo import guards
-
-        found = guards._torchinductor_pyobject_tensor_data_ptr
-        return found if isinstance(found, int) else 0
-    except (ImportError, AttributeError):
+    except ImportError:
         return 0
+    found = getattr(guards, "_torchinductor_pyobject_tensor_data_ptr", 0)
+    return found if isinstance(found, int) else 0
 
 
 def _is_right(calls: _Calls) -> bool:
