@@ -3,6 +3,9 @@
 # build, whose results must have the same bits; then under TSan, with OpenMP's teams by std::thread (tools/fuzz/team.cpp).
 #
 #   tools/fuzz.sh CALLS THREADED_CALLS [SEED]
+#
+# Calls are made in pieces of 10 000, each from the next seed. A piece that ended well is kept in build/fuzz/done and not
+# run again until the code changes: after Ctrl-C the same command goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3} cxx=${CXX:-g++}
@@ -25,13 +28,27 @@ link_with addresses build/sanitize/libadamas.so -O1 -g1 -fsanitize=address,undef
 wait $!
 
 export OMP_WAIT_POLICY=passive
-build/fuzz/plain "$seed" "$calls" >build/fuzz/plain.out &
-UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz/addresses "$seed" "$calls" | tee build/fuzz/addresses.out
-wait $!
-cmp build/fuzz/plain.out build/fuzz/addresses.out || {
-  echo "fuzz: the plain build gives other results: $(cat build/fuzz/plain.out)" >&2
-  exit 1
+built=$(cat build/fuzz/plain build/fuzz/addresses "$installed" build/sanitize/libadamas.so | sha256sum | cut -c 1-16)
+done=build/fuzz/done/$built
+mkdir -p "$done"
+
+piece() { # SEED CALLS
+  local name=$1-$2
+  [ -e "$done/$name" ] && return
+  build/fuzz/plain "$1" "$2" >build/fuzz/plain.out &
+  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz/addresses "$1" "$2" >build/fuzz/addresses.out
+  wait $!
+  cmp build/fuzz/plain.out build/fuzz/addresses.out || {
+    echo "fuzz: seed $1: the plain build gives other results: $(cat build/fuzz/plain.out)" >&2
+    exit 1
+  }
+  mv build/fuzz/addresses.out "$done/$name"
 }
+for ((made = 0; made < calls; made += 10000)); do
+  left=$((calls - made))
+  piece "$((seed + made / 10000))" "$((left < 10000 ? left : 10000))"
+  printf 'seed %d: %s\n' "$((seed + made / 10000))" "$(cat "$done/$((seed + made / 10000))-$((left < 10000 ? left : 10000))")"
+done
 [ "$threaded" -gt 0 ] || exit 0
 
 # One instruction set: how work is shared out is the same for all.
