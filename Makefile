@@ -21,10 +21,6 @@ $(VENV)/.lab: pyproject.toml constraints.txt $(CSRC)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.lab
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,docs,dev$(EXTRAS)]'
-	touch $@
-
-$(VENV)/.release: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,docs,dev,release$(EXTRAS)]'
 	touch $@
 
@@ -63,7 +59,7 @@ pages: $(VENV)/.lab ## make the pages of optimizers, the pictures, and the table
 	$(BIN)/adamas few-bits cnn --seeds 10 --out docs/formats/losses-cnn.md
 	$(BIN)/adamas few-bits chargpt --seeds 5 --steps 300 --out docs/formats/losses-chargpt.md
 
-wheel: $(VENV)/.release ## build sdist and wheel into dist/, check both, try both where there is no compiler (4 minutes)
+wheel: $(VENV)/.dev ## build sdist and wheel into dist/, check both, try both where there is no compiler (4 minutes)
 	rm -rf dist build/wheel
 	$(BIN)/python -m build --sdist --outdir dist .
 	$(BIN)/python -m pip wheel --quiet --no-deps -w build/wheel dist/*.tar.gz
@@ -71,7 +67,7 @@ wheel: $(VENV)/.release ## build sdist and wheel into dist/, check both, try bot
 	$(BIN)/python -m tools.release.check dist
 	$(BIN)/python -m tools.release.install dist
 
-sbom: $(VENV)/.release ## list what is installed with the core and with each extra, with licences, into build/sbom
+sbom: $(VENV)/.dev ## list what comes with the core and each extra that is installed, with licences, in build/sbom
 	$(BIN)/python -m tools.release.sbom build/sbom
 
 generate: $(VENV)/.dev ## print the rules as C++ and as Triton again

@@ -58,18 +58,30 @@ def needs(name: str, extra: str) -> Iterator[Requirement]:
             yield needed
 
 
-def table() -> list[str]:
-    """Return the lines of the table: what adamas asks for itself, by extra."""
-    lines = ["| for | needs | licence |", "|---|---|---|"]
-    for extra in extras():
-        for name in sorted({canonicalize_name(needed.name) for needed in needs("adamas", extra)}):
-            lines.append(f"| {extra or 'the core'} | {name} | {licence(name)} |")
-    return lines
+def installed(extra: str) -> bool:
+    """Say whether all that adamas itself asks for with an extra is here."""
+    return all(is_here(needed.name) for needed in needs("adamas", extra))
+
+
+def is_here(name: str) -> bool:
+    """Say whether a distribution is installed."""
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def write_table(page: Path) -> None:
-    """Put the table into a page that has one."""
+    """Put the table of what adamas itself asks for into its page; of what is not installed the old line is kept."""
     lines = page.read_text(encoding="utf-8").splitlines()
     at = [number for number, line in enumerate(lines) if line.startswith("|")]
-    lines[at[0] : at[-1] + 1] = table()
+    before = set(lines[at[0] : at[-1] + 1])
+    table = ["| for | needs | licence |", "|---|---|---|"]
+    for extra in extras():
+        for name in sorted({canonicalize_name(needed.name) for needed in needs("adamas", extra)}):
+            row = f"| {extra or 'the core'} | {name} |"
+            old = [line for line in before if line.startswith(row)]
+            table += [f"{row} {licence(name)} |"] if is_here(name) else old
+    lines[at[0] : at[-1] + 1] = table
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
