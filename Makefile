@@ -45,7 +45,7 @@ bench: $(VENV)/.lab ## compare the speed with every peer installed
 
 evidence: $(VENV)/.dev ## make the numbers in README and docs again: docs/numbers.md lists them (an hour and a half)
 	for name in mnist5k movie fashion; do $(BIN)/adamas data get $$name || exit 1; done
-	$(BIN)/python -m tools.numbers
+	$(BIN)/python -m tools.remake
 
 docs: $(VENV)/.dev ## build the documentation into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

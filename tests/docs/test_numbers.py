@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adamas.lab.cli import app
-from tools.numbers import NONE, NUMBERS, PAGE, Number, page
+from tools.remake import NONE, NUMBERS, PAGE, Number, page
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -66,4 +66,4 @@ def test_every_command_of_the_readme_is_listed() -> None:
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text("utf-8") == page(), "python -m tools.numbers --page"
+    assert PAGE.read_text("utf-8") == page(), "python -m tools.remake --page"

@@ -1,4 +1,4 @@
-"""Makes the numbers in README and docs again: `make evidence`, or ``python -m tools.numbers [NAME ...]``.
+"""Makes the numbers in README and docs again: `make evidence`, or ``python -m tools.remake [NAME ...]``.
 
 `NUMBERS` says which command each number comes from; ``docs/numbers.md`` is this table (``--page`` writes it). A
 command's output goes to ``build/numbers/NAME.txt``; what is there is not run again, so that it may be stopped and
@@ -161,10 +161,10 @@ NONE = (
 HEAD = """\
 # Where the numbers come from
 
-<!-- Written by `python -m tools.numbers --page`. Do not edit. -->
+<!-- Written by `python -m tools.remake --page`. Do not edit. -->
 
 `make evidence` runs all of these, one after the other ({minutes:.0f} minutes on two cores);
-`python -m tools.numbers NAME` one. Output is kept in `build/numbers`, and pages are written where they are: `git diff
+`python -m tools.remake NAME` one. Output is kept in `build/numbers`, and pages are written where they are: `git diff
 docs` then shows what differs. A command that ended is not run again until its output is removed, so it may be stopped
 and started again. Figures need data, which `make evidence` gets first (`adamas data get`).
 
