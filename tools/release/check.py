@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
 from packaging.metadata import ExceptionGroup, Metadata
@@ -70,12 +71,13 @@ def of_metadata(archive: zipfile.ZipFile) -> list[str]:
 def of_library(path: Path, platforms: str) -> list[str]:
     """Return what is wrong with the compiled library, for a wheel with these platform tags."""
     with path.open("rb") as file:
-        elf = ELFFile(file)
-        symbols = list(elf.get_section_by_name(".dynsym").iter_symbols())
-        needed = {tag.needed for tag in elf.get_section_by_name(".dynamic").iter_tags("DT_NEEDED")}
+        elf: Any = ELFFile(file)
+        sections = elf.get_section_by_name
+        symbols = list(sections(".dynsym").iter_symbols())
+        needed = {tag.needed for tag in sections(".dynamic").iter_tags("DT_NEEDED")}
         versions = {
             (int(found[1]), int(found[2]))
-            for _, entries in elf.get_section_by_name(".gnu.version_r").iter_versions()
+            for _, entries in sections(".gnu.version_r").iter_versions()
             for found in [VERSION.fullmatch(entry.name) for entry in entries]
             if found
         }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -35,7 +36,7 @@ _READ = {"flashoptim": "Apache-2.0", "torchao": "BSD-3-Clause"}
 
 def licence(name: str) -> str:
     """Return the licence that an installed distribution states, as an SPDX expression where it can be one."""
-    about = metadata.metadata(name)
+    about: Any = metadata.metadata(name)
     stated = (about.get("License-Expression") or about.get("License") or "").strip()
     if stated in ("", "BSD", "Dual License", "UNKNOWN") or "\n" in stated:
         found = [_CLASSIFIER.fullmatch(each) for each in about.get_all("Classifier", [])]

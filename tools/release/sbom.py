@@ -7,19 +7,16 @@ the same file.
 
 from __future__ import annotations
 
+import json
 import sys
 import uuid
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model.bom import Bom, BomMetaData
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.model.dependency import Dependency
-from cyclonedx.output import make_outputter
-from cyclonedx.schema import OutputFormat, SchemaVersion
+from cyclonedx import spdx
+from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
 from .licences import extras, installed, is_here, licence, needs, write_table
@@ -47,33 +44,39 @@ def closure(extra: str) -> dict[str, set[str]]:
     return found
 
 
-def component(name: str) -> Component:
+def component(name: str) -> dict[str, Any]:
     """Describe an installed distribution."""
     version, stated = metadata.version(name), licence(name)
-    known = [] if stated == "not stated" else [LicenseFactory().make_from_string(stated)]
-    if name == "adamas":
-        return Component(name=name, version=version, type=ComponentType.LIBRARY, licenses=known, bom_ref=name)
-    url = PackageURL("pypi", name=name, version=version.partition("+")[0])
-    return Component(name=name, version=version, licenses=known, purl=url, bom_ref=name)
+    made: dict[str, Any] = {"type": "library", "bom-ref": name, "name": name, "version": version}
+    if spdx.is_supported_id(stated):
+        made["licenses"] = [{"license": {"id": stated}}]
+    elif spdx.is_expression(stated):
+        made["licenses"] = [{"expression": stated}]
+    elif stated != "not stated":
+        made["licenses"] = [{"license": {"name": stated}}]
+    if name != "adamas":
+        made["purl"] = f"pkg:pypi/{name}@{version.partition('+')[0]}"
+    return made
 
 
-def bom(extra: str) -> Bom:
+def bom(extra: str) -> dict[str, Any]:
     """Make the bill of an extra."""
     found = closure(extra)
     parts = {name: component(name) for name in sorted(found)}
-    refs = {name: part.bom_ref for name, part in parts.items()}
-    return Bom(
-        components=[part for name, part in parts.items() if name != "adamas"],
-        metadata=BomMetaData(component=parts["adamas"]),
-        dependencies=[Dependency(refs[name], [Dependency(refs[each]) for each in found[name]]) for name in found],
-        serial_number=uuid.uuid5(uuid.NAMESPACE_OID, repr([(n, p.version, licence(n)) for n, p in parts.items()])),
-    )
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": SCHEMA.to_version(),
+        "serialNumber": uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(parts)).urn,
+        "version": 1,
+        "metadata": {"component": parts.pop("adamas")},
+        "components": list(parts.values()),
+        "dependencies": [{"ref": name, "dependsOn": sorted(found[name])} for name in sorted(found)],
+    }
 
 
-def written(made: Bom) -> str:
+def written(made: dict[str, Any]) -> str:
     """Return a bill as valid CycloneDX."""
-    made.metadata.timestamp = None  # type: ignore[assignment]
-    text = make_outputter(made, OutputFormat.JSON, SCHEMA).output_as_string(indent=1)
+    text = json.dumps(made, indent=1)
     error = JsonStrictValidator(SCHEMA).validate_str(text)
     if error is not None:
         raise SystemExit(f"sbom: not CycloneDX {SCHEMA.to_version()}: {error}")
@@ -90,8 +93,10 @@ def main(folder: Path) -> int:
         made = bom(extra)
         path = folder / f"adamas-{extra or 'core'}.cdx.json"
         path.write_text(written(made), encoding="utf-8")
-        silent = sorted(part.name for part in made.components if not part.licenses)
-        print(f"{path}: {len(made.components)} parts" + (f", no licence stated: {', '.join(silent)}" if silent else ""))
+        silent = [part["name"] for part in made["components"] if "licenses" not in part]
+        print(
+            f"{path}: {len(made['components'])} parts" + (f", no licence stated: {', '.join(silent)}" if silent else "")
+        )
     write_table(PAGE)
     return 0
 
