@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adamas.lab.cli import app
+from tools import remake
 from tools.remake import NONE, NUMBERS, PAGE, Number, page
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,17 @@ def test_every_command_of_the_readme_is_listed() -> None:
     assert len(commands) >= 10
     listed = {each.command for each in NUMBERS}
     assert [line for line in commands if not any(each == line or each.startswith(f"{line} ") for each in listed)] == []
+
+
+def test_what_ended_well_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remake, "KEPT", tmp_path)
+    monkeypatch.setattr(remake, "ROOT", tmp_path)
+    (tmp_path / "count.py").write_text("open('ran', 'a').write('x'); print('0.82')")
+    good, bad = (Number(name, "", "", f"python {name}.py", 0.1) for name in ("count", "missing"))
+    assert [remake.run(each) for each in (good, bad, good)] == [True, False, True]
+    assert (tmp_path / "ran").read_text() == "x"
+    assert (tmp_path / "count.txt").read_text() == "0.82\n"
+    assert not (tmp_path / "missing.txt").exists()
 
 
 def test_the_page_is_current() -> None:
