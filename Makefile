@@ -9,7 +9,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint dist-test bench evidence pages docs build generate sanitize fuzz mutations soak check-arm clean
+.PHONY: help demo test lint dist-test bench evidence pages docs wheel sbom generate sanitize fuzz mutations soak check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ $(VENV)/.lab: pyproject.toml constraints.txt $(CSRC)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.lab
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,docs,dev$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,cluster,docs,dev,release$(EXTRAS)]'
 	touch $@
 
 demo: $(VENV)/.lab ## train real models with six optimizers, write report.html (2 minutes)
@@ -43,9 +43,9 @@ dist-test: $(VENV)/.dev ## run the tests that start 2 and 4 gloo processes
 bench: $(VENV)/.lab ## compare the speed with every peer installed
 	$(BIN)/adamas bench
 
-evidence: $(VENV)/.lab ## make the papers' figures again, into docs/evidence (half an hour on two cores)
+evidence: $(VENV)/.dev ## make the numbers in README and docs again: docs/numbers.md lists them (an hour and a half)
 	for name in mnist5k movie fashion; do $(BIN)/adamas data get $$name || exit 1; done
-	$(BIN)/adamas reproduce all --out docs/evidence
+	$(BIN)/python -m tools.remake
 
 docs: $(VENV)/.dev ## build the documentation into build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -59,8 +59,16 @@ pages: $(VENV)/.lab ## make the pages of optimizers, the pictures, and the table
 	$(BIN)/adamas few-bits cnn --seeds 10 --out docs/formats/losses-cnn.md
 	$(BIN)/adamas few-bits chargpt --seeds 5 --steps 300 --out docs/formats/losses-chargpt.md
 
-build: $(VENV)/.dev ## build the wheel into dist/
-	$(BIN)/python -m pip wheel --quiet --no-deps -c constraints.txt -w dist .
+wheel: $(VENV)/.dev ## build sdist and wheel into dist/, check both, try both where there is no compiler (4 minutes)
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --sdist --outdir dist .
+	$(BIN)/python -m pip wheel --quiet --no-deps -w build/wheel dist/*.tar.gz
+	PATH=$(BIN):$$PATH auditwheel repair --exclude libgomp.so.1 --wheel-dir dist build/wheel/*.whl
+	$(BIN)/python -m tools.release.check dist
+	$(BIN)/python -m tools.release.install dist
+
+sbom: $(VENV)/.dev ## list what comes with the core and each extra that is installed, with licences, in build/sbom
+	$(BIN)/python -m tools.release.sbom build/sbom
 
 generate: $(VENV)/.dev ## print the rules as C++ and as Triton again
 	$(BIN)/python -m adamas.rules.cpp

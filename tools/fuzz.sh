@@ -3,11 +3,15 @@
 # build, whose results must have the same bits; then under TSan, with OpenMP's teams by std::thread (tools/fuzz/team.cpp).
 #
 #   tools/fuzz.sh CALLS THREADED_CALLS [SEED]
+#
+# Calls are made in pieces of 10 000, each from the next seed. A piece that ended well is kept in build/fuzz/kept and not
+# run again until the code changes: after Ctrl-C the same command goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3} cxx=${CXX:-g++}
 calls=$1 threaded=$2 seed=${3:-1}
-mkdir -p build/fuzz
+out=$PWD/build/fuzz
+mkdir -p "$out"
 flags="-std=c++20 -ffp-contract=off -fno-math-errno -fno-trapping-math -Isrc/adamas/csrc -Itools/fuzz"
 
 # One build of the calls for each build of the library.
@@ -15,7 +19,7 @@ link_with() { # NAME LIBRARY FLAGS...
   local name=$1 folder
   folder=$(cd "$(dirname "$2")" && pwd)
   shift 2
-  $cxx $flags "$@" tools/fuzz/calls.cpp -o "build/fuzz/$name" -L"$folder" -ladamas "-Wl,-rpath,$folder"
+  $cxx $flags "$@" tools/fuzz/calls.cpp -o "$out/$name" -L"$folder" -ladamas "-Wl,-rpath,$folder"
 }
 cmake -S . -B build/sanitize -DCMAKE_BUILD_TYPE=Release -DADAMAS_SANITIZE=ON >/dev/null
 cmake --build build/sanitize --parallel 2 >/dev/null
@@ -25,23 +29,38 @@ link_with addresses build/sanitize/libadamas.so -O1 -g1 -fsanitize=address,undef
 wait $!
 
 export OMP_WAIT_POLICY=passive
-build/fuzz/plain "$seed" "$calls" >build/fuzz/plain.out &
-UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz/addresses "$seed" "$calls" | tee build/fuzz/addresses.out
-wait $!
-cmp build/fuzz/plain.out build/fuzz/addresses.out || {
-  echo "fuzz: the plain build gives other results: $(cat build/fuzz/plain.out)" >&2
-  exit 1
+built=$(cat "$out/plain" "$out/addresses" "$installed" build/sanitize/libadamas.so | sha256sum | cut -c 1-16)
+kept=$out/kept/$built
+mkdir -p "$kept"
+
+piece() { # SEED CALLS
+  local piece=$kept/$1-$2
+  [ -e "$piece" ] || {
+    "$out/plain" "$1" "$2" >"$out/plain.out" &
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$out/addresses" "$1" "$2" >"$out/addresses.out"
+    wait $!
+    cmp "$out/plain.out" "$out/addresses.out" || {
+      echo "fuzz: seed $1: the plain build gives other results: $(cat "$out/plain.out")" >&2
+      exit 1
+    }
+    mv "$out/addresses.out" "$piece"
+  }
+  echo "seed $1: $(cat "$piece")"
 }
+for ((made = 0; made < calls; made += 10000)); do
+  left=$((calls - made))
+  piece "$((seed + made / 10000))" "$((left < 10000 ? left : 10000))"
+done
 [ "$threaded" -gt 0 ] || exit 0
 
 # One instruction set: how work is shared out is the same for all.
 objects=()
 for file in src/adamas/csrc/{library,touch,isa_baseline}.cpp tools/fuzz/{calls,team}.cpp; do
-  object=build/fuzz/$(basename "$file" .cpp).o
+  object=$out/$(basename "$file" .cpp).o
   objects+=("$object")
   [ "$object" -nt "$file" ] && [ "$(find src/adamas/csrc tools/fuzz -newer "$object" | wc -l)" = 0 ] && continue
   $cxx $flags -w -O1 -g1 -fsanitize=thread -fopenmp -c "$file" -o "$object"
 done
-$cxx -fsanitize=thread "${objects[@]}" -o build/fuzz/threads -lpthread # without -fopenmp: no libgomp
-TSAN_OPTIONS=halt_on_error=1 build/fuzz/threads "$seed" "$threaded"
+$cxx -fsanitize=thread "${objects[@]}" -o "$out/threads" -lpthread # without -fopenmp: no libgomp
+TSAN_OPTIONS=halt_on_error=1 "$out/threads" "$seed" "$threaded"
 echo "fuzz: no error"

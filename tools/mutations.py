@@ -160,6 +160,20 @@ BUGS = (
         "a norm leaves out a row's rest", "csrc/norms.h", "if (!left) return;", "return;", "tests/guards/test_norms.py"
     ),
     Bug(
+        "a block between two threads is stepped by both",
+        "csrc/library.cpp",
+        "const int64_t begin = blocks * me / team, end",
+        "const int64_t begin = blocks * me / team - (me > 0), end",
+        f"{ENGINES} tests/faults/test_faults.py::test_more_threads_than_cores",
+    ),
+    Bug(
+        "a row between two threads is stepped by neither",
+        "csrc/library.cpp",
+        "rows.count * (me + 1) / team);",
+        "rows.count * (me + 1) / team - (me + 1 < team));",
+        "tests/sparse/test_lazy.py",
+    ),
+    Bug(
         "a row that is behind is caught up after its step",
         "csrc/sparse.h",
         "      lagging.catch_up(row);\n      r.lag->last[row]",

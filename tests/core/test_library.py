@@ -35,7 +35,7 @@ print(launches, [str(w.message) for w in caught])
 
 def test_abi_matches() -> None:
     loaded = library.load()
-    assert loaded is not None, "the tests need the compiled library: make build"
+    assert loaded is not None, "the tests need the compiled library: see that there is a C++ compiler"
     assert loaded.adamas_abi() == ABI
 
 
