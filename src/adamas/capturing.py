@@ -1,4 +1,14 @@
-"""``capturable=True``: steps that a CUDA graph can capture and replay, and what cannot be in one, with the reason."""
+"""``capturable=True``: steps that a CUDA graph can capture and replay, and what cannot be in one, with the reason.
+
+As in torch: take a few steps (a warm-up), capture one with ``torch.cuda.graph``, then replay it. The state's ``step``
+is on the parameter's device. Between replays write new inputs (or gradients) where the old ones are; an lr in a tensor
+on the device may be changed in place, an lr that is a number stays what it was at the capture. ``clip_norm``,
+``nonfinite="skip"`` and a gradient scaler decide on the device; ``optimizer.skipped`` and ``optimizer.last_step`` ask
+it, and so wait for it. It needs the Triton engine. After ``load_state_dict`` and whatever else gives the optimizer
+other tensors, capture anew.
+
+Validated in Triton's interpreter; no graph has been captured on a GPU yet.
+"""
 
 from __future__ import annotations
 
