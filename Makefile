@@ -36,6 +36,7 @@ lint: $(VENV)/.dev ## style, types, generated code
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m adamas.rules.cpp --check
 	$(BIN)/python -m adamas.rules.triton --check
+	$(BIN)/python -m adamas.rules.triton_scalars --check
 
 dist-test: $(VENV)/.dev ## run the tests that start 2 and 4 gloo processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/distributed
@@ -73,6 +74,7 @@ sbom: $(VENV)/.dev ## list what comes with the core and each extra that is insta
 generate: $(VENV)/.dev ## print the rules as C++ and as Triton again
 	$(BIN)/python -m adamas.rules.cpp
 	$(BIN)/python -m adamas.rules.triton
+	$(BIN)/python -m adamas.rules.triton_scalars
 
 sanitize: $(VENV)/.dev ## run the kernel tests on a build with address and undefined-behaviour sanitizers
 	PYTHON=$(BIN)/python tools/sanitize.sh

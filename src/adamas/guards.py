@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from adamas.engines.across import Across
+from adamas.engines.captured import CapturablePlan
 from adamas.engines.launch import Item
 from adamas.engines.norms import Squares, total_norm
 from adamas.engines.plan import Gathering, Plan
@@ -38,10 +39,6 @@ class Guards:
         clip_norm: the largest norm that all gradients may have together, > 0, in gradient units; longer ones count
             as if multiplied by clip_norm / (norm + 1e-6), as in ``torch.nn.utils.clip_grad_norm_``. None: any.
 
-    Attributes:
-        skipped: steps skipped so far, for this reason or because a gradient scaler asked for it.
-        last_step: what was seen and done in the last step.
-
     Raises:
         ValueError: for a value out of its range.
 
@@ -59,8 +56,9 @@ class Guards:
         self, nonfinite: str = "propagate", max_skips: int | None = None, clip_norm: float | None = None
     ) -> None:
         self.nonfinite, self.max_skips, self.clip_norm = nonfinite, max_skips, clip_norm
-        self.skipped = self._in_a_row = 0
-        self.last_step: StepReport | None = None
+        self._skipped = self._in_a_row = 0
+        self._skips: torch.Tensor | None = None
+        self._report: StepReport | Callable[[], StepReport] | None = None
         self._squares: tuple[Plan, Squares] | None = None
 
     @property
@@ -95,9 +93,23 @@ class Guards:
         check_threshold("clip_norm", value)
         self._clip_norm = value
 
+    @property
+    def skipped(self) -> int:
+        """How many steps were skipped; with ``capturable=True`` the host waits for the device to say it."""
+        return self._skipped + (0 if self._skips is None else int(self._skips.item()))
+
+    @property
+    def last_step(self) -> StepReport | None:
+        """What was seen and done in the last step, replayed or not."""
+        return self._report() if callable(self._report) else self._report
+
+    @last_step.setter
+    def last_step(self, report: StepReport | None) -> None:
+        self._report = report
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickle and deepcopy keep: not what was prepared for tensors of another process."""
-        return {**self.__dict__, "_squares": None, "last_step": None}
+        return {**self.__dict__, "_squares": None, "_report": None, "_skips": None, "_skipped": self.skipped}
 
     def step(
         self,
@@ -143,6 +155,36 @@ class Guards:
             updates=plan.updates(),
         )
 
+    def step_captured(
+        self, plan: CapturablePlan, grads: Sequence[Any], groups: list[dict[str, Any]], found_inf: Any, scale: Any
+    ) -> None:
+        """Let the device decide whether a plan takes its step.
+
+        Args:
+            plan: of the step.
+            grads: what ``plan.grads`` returned.
+            groups: the optimizer's parameter groups.
+            found_inf: what a gradient scaler found; None without one.
+            scale: what it multiplied the loss with.
+        """
+        if self._skips is None or self._skips.device != plan.device:
+            self._skipped = self.skipped
+            self._skips = torch.zeros((), dtype=torch.int64, device=plan.device)
+        plan.take(grads, found_inf, scale, self.nonfinite == "skip", self.clip_norm, self._skips)
+
+        def report() -> StepReport:
+            decided = plan.decision.decided()
+            return StepReport(
+                groups,
+                skipped=not decided.taken,
+                items=plan.items,
+                squares=decided.squares,
+                inverse_scale=decided.inverse_scale,
+                clip_factor=decided.clip_factor,
+            )
+
+        self._report = report
+
     def clip_factor(self, norm: float) -> float:
         """Return what clipping multiplies gradients of this norm with: 1, less, or NaN if the norm is."""
         factor = 1.0 if self.clip_norm is None else self.clip_norm / (norm + 1e-6)
@@ -162,7 +204,7 @@ class Guards:
         self.last_step = StepReport(groups, skipped=True, **seen)
         if seen and self.nonfinite == "raise":
             raise NonFiniteError(f"{why}; nothing was changed. (nonfinite='skip' goes on without such steps)")
-        self.skipped += 1
+        self._skipped += 1
         self._in_a_row += 1
         if self.max_skips is not None and self._in_a_row > self.max_skips:
             raise NonFiniteError(f"{self._in_a_row} steps in a row were skipped, max_skips is {self.max_skips}: {why}")

@@ -159,10 +159,6 @@ def _check_choices(group: dict[str, Any]) -> None:
     seed = group.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"seed must be an integer, got {seed!r}")
-    if group.get("capturable"):
-        raise NotImplementedError(
-            "capturable=True is not available: no engine keeps the step on the device yet; use capturable=False"
-        )
     if group.get("fused") and group.get("differentiable"):
         raise RuntimeError("`fused` does not support `differentiable`")
     if group.get("fused") and group.get("foreach"):

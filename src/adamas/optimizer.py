@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
+from adamas.capturing import refuse_capture, take_step
 from adamas.checkpoint import LoadReport, header, load_state_dict
 from adamas.doctor import Doctor, Finding, NoiseScale, Patient, findings, from_looks, scalars
+from adamas.engines.captured import is_capturable
 from adamas.engines.plan import Gathering, Plan
 from adamas.engines.states import State
 from adamas.guards import Guards
@@ -141,6 +143,7 @@ class Optimizer(torch.optim.Optimizer):
         self._release: Release | None = None
         self.doctor: Doctor | None = None
         self._lags: Lags = {}
+        self._held: list[Plan] = []
         super().__init__(params, defaults)
 
     def rule(self, group: dict[str, Any]) -> type[Rule]:
@@ -196,6 +199,11 @@ class Optimizer(torch.optim.Optimizer):
             self._release.finish()
             return loss
         found_inf, scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
+        if is_capturable(self.param_groups):
+            with torch.no_grad():
+                take_step(self, found_inf, scale)
+            return loss
+        refuse_capture(self)
         if found_inf is not None and found_inf.item():
             self.guards.skip(self.param_groups, "the gradient scaler found an infinite or NaN gradient")
             return loss
@@ -521,6 +529,7 @@ class Optimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         self.__dict__.setdefault("guards", Guards())
         self.__dict__.setdefault("_release", None)
+        self.__dict__.setdefault("_held", [])
         self.__dict__.setdefault("doctor", None)
         for group in self.param_groups:
             for key, value in {**EXTRAS, **self.defaults}.items():

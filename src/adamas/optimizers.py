@@ -228,7 +228,7 @@ class RMSprop(Optimizer):
         weight_decay: L2 coefficient, >= 0.
         momentum: decay of the buffer, >= 0.
         centered: divide by the standard deviation instead of the root mean square.
-        capturable: refused when True.
+        capturable: keep the step on the device, for CUDA graphs; see `adamas.capturing`.
         foreach: a hint of torch's that changes nothing.
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
@@ -247,7 +247,6 @@ class RMSprop(Optimizer):
 
     Raises:
         ValueError: for a hyper-parameter out of its range.
-        NotImplementedError: for ``capturable=True``.
 
     References:
         Hinton 2012, "Neural networks for machine learning", lecture 6e; Graves 2013, arXiv 1308.0850 (centered).
@@ -315,7 +314,7 @@ class Adam(Optimizer):
         amsgrad: divide by the largest v so far.
         foreach: a hint of torch's that changes nothing.
         maximize: ascend.
-        capturable: refused when True.
+        capturable: keep the step on the device, for CUDA graphs; see `adamas.capturing`.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
         decoupled_weight_decay: decay the weights instead of adding to the gradient, as AdamW.
@@ -343,7 +342,6 @@ class Adam(Optimizer):
 
     Raises:
         ValueError: for a hyper-parameter out of its range.
-        NotImplementedError: for ``capturable=True``.
 
     References:
         Kingma & Ba 2015, arXiv 1412.6980, algorithm 1; Reddi, Kale & Kumar 2018, algorithm 2 (AMSGrad); for the
@@ -443,7 +441,7 @@ class AdamW(Adam):
         amsgrad: divide by the largest v so far.
         maximize: ascend.
         foreach: a hint of torch's that changes nothing.
-        capturable: refused when True.
+        capturable: keep the step on the device, for CUDA graphs; see `adamas.capturing`.
         differentiable: let autograd record the step (reference engine).
         fused: a hint of torch's that changes nothing.
         decay_mode: see `Optimizer`.
@@ -466,7 +464,6 @@ class AdamW(Adam):
 
     Raises:
         ValueError: for a hyper-parameter out of its range.
-        NotImplementedError: for ``capturable=True``.
 
     References:
         Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2.
@@ -613,7 +610,7 @@ class NAdam(Optimizer):
         decoupled_weight_decay: decay the weights instead of adding to the gradient.
         foreach: a hint of torch's that changes nothing.
         maximize: ascend.
-        capturable: refused when True.
+        capturable: keep the step on the device, for CUDA graphs; see `adamas.capturing`.
         differentiable: let autograd record the step (reference engine).
         decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
@@ -630,7 +627,6 @@ class NAdam(Optimizer):
 
     Raises:
         ValueError: for a hyper-parameter out of its range.
-        NotImplementedError: for ``capturable=True``.
 
     References:
         Dozat 2016, "Incorporating Nesterov momentum into Adam", algorithm 2.
@@ -696,7 +692,7 @@ class RAdam(Optimizer):
         decoupled_weight_decay: decay the weights instead of adding to the gradient.
         foreach: a hint of torch's that changes nothing.
         maximize: ascend.
-        capturable: refused when True.
+        capturable: keep the step on the device, for CUDA graphs; see `adamas.capturing`.
         differentiable: let autograd record the step (reference engine).
         decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
@@ -713,7 +709,6 @@ class RAdam(Optimizer):
 
     Raises:
         ValueError: for a hyper-parameter out of its range.
-        NotImplementedError: for ``capturable=True``.
 
     References:
         Liu et al. 2020, arXiv 1908.03265, algorithm 2.
@@ -776,7 +771,7 @@ class Adamax(Optimizer):
         foreach: a hint of torch's that changes nothing.
         maximize: ascend.
         differentiable: let autograd record the step (reference engine).
-        capturable: refused when True.
+        capturable: keep the step on the device, for CUDA graphs; see `adamas.capturing`.
         decay_mode: see `Optimizer`.
         engine: see `Optimizer`.
         state_format: see `Optimizer`.
@@ -792,7 +787,6 @@ class Adamax(Optimizer):
 
     Raises:
         ValueError: for a hyper-parameter out of its range.
-        NotImplementedError: for ``capturable=True``.
 
     References:
         Kingma & Ba 2015, arXiv 1412.6980, algorithm 2.

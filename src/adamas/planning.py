@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from adamas.engines.batch import Batch
+from adamas.engines.captured import CapturablePlan, CapturedBatch, check_capturable
 from adamas.engines.launch import Item, as_real
 from adamas.engines.plan import Plan
-from adamas.engines.select import batches, choose
+from adamas.engines.select import batches, choose, choose_capturable
+from adamas.engines.select import launches as together
 from adamas.engines.states import State
+from adamas.engines.triton import TritonLaunch
 from adamas.formats import unused
 from adamas.rounding import LOW, stream_key
 from adamas.rules import Rule
@@ -25,7 +28,12 @@ _States = dict[torch.Tensor, dict[str, Any]]
 
 
 def make_plan(
-    groups: list[dict[str, Any]], rules: list[type[Rule]], states: _States, lags: Lags, how: CutOf = cut_of
+    groups: list[dict[str, Any]],
+    rules: list[type[Rule]],
+    states: _States,
+    lags: Lags,
+    how: CutOf = cut_of,
+    capturable: bool = False,
 ) -> Plan:
     """Plan steps for all parameters that have a gradient.
 
@@ -35,6 +43,7 @@ def make_plan(
         states: the optimizer's state; what is missing in it is made.
         lags: how far parameters with sparse gradients are behind.
         how: says how a parameter is cut.
+        capturable: whether steps must not need the host.
 
     Raises:
         RuntimeError: if a gradient does not fit its parameter, before anything is changed.
@@ -64,12 +73,18 @@ def make_plan(
                 grads.append(grad if item.cut is None else item.cut.gradient(grad))
             else:
                 sparse.append((item, grad.sparse_dim()))
-        engines = [choose(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
+        if capturable:
+            check_capturable(items, [item for item, _ in sparse])
+        pick = choose_capturable if capturable else choose
+        engines = [pick(i, g, groups[i.group]["engine"]) for i, g in zip(items, grads, strict=True)]
         launches = [rows_launch(i, dims, groups[i.group], lags) for i, dims in sparse]
     except Exception:
         take_back(states, before)
         raise
     _keep_lags(lags, [*items, *(item for item, _ in sparse)], {x.item.owner: x.lag for x in launches})
+    if capturable:
+        own = [CapturedBatch(cast(TritonLaunch, x), members, g) for x, members, g in together(items, grads, engines)]
+        return CapturablePlan(groups, rules, own, absent, states)
     rows = [(Batch(launch, launch.items), launch) for launch in launches]
     return Plan(groups, rules, batches(items, grads, engines), absent, states, rows)
 

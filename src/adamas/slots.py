@@ -58,12 +58,13 @@ def make_state(
     whole = {**state, **made}
     rounding = _rounding(p, group, rule, whole)
     # int8 is rounded at random, whatever the rounding of weights.
+    on = p.device if group.get("capturable") else None
     random = rounding.name != "nearest" or any(format_of(whole[slot.name]) is INT8 for slot in rule.slots)
     if random and not any(counter.name == "step" for counter in rule.counters):
-        _make_counter(STEP, state)  # the key of the random numbers: without it a resumed run would repeat them
+        _make_counter(STEP, state, on)  # the key of the random numbers: without it a resumed run would repeat them
     for counter in rule.counters:
         if counter.stored:
-            _make_counter(counter, state)
+            _make_counter(counter, state, on)
     if made:
         state.update(made)
     if rounding.low is None and LOW in state:
@@ -204,9 +205,13 @@ def recast(
     return _wrapped(p, (codes, scale), slot, form, cut)
 
 
-def _make_counter(counter: Counter, state: dict[str, Any]) -> None:
+def _make_counter(counter: Counter, state: dict[str, Any], on: torch.device | None) -> None:
+    """Make a counter, or move it to where it is wanted: to the device if the host is not to know it."""
     value = state.get(counter.name, counter.start)
-    if not isinstance(value, torch.Tensor) or value.device.type != "cpu":
+    if on is not None:
+        if not (isinstance(value, torch.Tensor) and value.device == on and value.dtype == torch.float32):
+            state[counter.name] = torch.full((), float(value), dtype=torch.float32, device=on)
+    elif not isinstance(value, torch.Tensor) or value.device.type != "cpu":
         state[counter.name] = host_number(value)
 
 

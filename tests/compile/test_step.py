@@ -112,3 +112,44 @@ def test_a_closure_and_hooks() -> None:
         losses = [step().item() for _ in range(3)]
         results.append((losses, seen))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("how", [{}, {"accumulate": 2}])
+def test_released_gradients_of_a_compiled_model(how: dict[str, Any]) -> None:
+    """Backward of a compiled model runs the hooks that step, and its weights are those of the plain one."""
+    results = []
+    for wrap in (lambda net: net, compiled):
+        net = model()
+        optimizer = adamas.AdamW(net.parameters(), lr=1e-2)
+        handle = optimizer.release(net, **how)
+        forward, generator = wrap(net), torch.Generator().manual_seed(1)
+        for _ in range(4):
+            for _ in range(how.get("accumulate", 1)):
+                forward(torch.randn(4, 6, generator=generator)).square().mean().backward()
+            optimizer.step()
+            assert all(p.grad is None for p in net.parameters())
+        assert handle.steps == 4
+        results.append([p.detach() for p in net.parameters()])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_rows_are_caught_up_before_a_compiled_forward() -> None:
+    """The hook that `attach` puts before an embedding's forward does its work when that is compiled."""
+    results = []
+    for wrap in (lambda net: net, lambda net: torch.compile(net, backend="eager")):
+        torch.manual_seed(0)
+        words = torch.nn.Embedding(50, 4, sparse=True)
+        optimizer = adamas.AdamW(words.parameters(), lr=0.1, sparse="exact")
+        optimizer.attach(words)
+        forward, seen = wrap(words), []
+        for row in (1, 2, 3, 1, 2, 2, 1):
+            out = forward(torch.tensor([row, 4]))
+            seen.append(out.detach().clone())
+            out.square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        results.append([*seen, words.weight.detach()])
+    for a, b in zip(*results, strict=True):
+        assert same_bits(a, b)
+    assert not same_bits(results[0][0], results[0][3])

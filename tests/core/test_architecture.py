@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "ops": {"engines", "formats", "planning", "rounding", "rules"},
     "slots": {"engines", "formats", "rounding", "rules", "shards"},
     "sparse": {"engines", "kernels", "pages", "rounding", "rules", "sparse"},
+    "capturing": {"engines", "planning"},
     "checkpoint": {
         "checkpoint",
         "formats",
@@ -47,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "precision": {"checkpoint", "engines", "rounding", "shards"},
     "replacing": {"formats", "planning", "rules", "slots"},
     "optimizer": {
+        "capturing",
         "checkpoint",
         "doctor",
         "engines",

@@ -66,15 +66,21 @@ def save(kind: str, folder: str) -> None:
         dcp.save(_state(model, optimizer), checkpoint_id=Path(folder) / form)
 
 
-def go_on(kind: str, folders: list[str]) -> list[str]:
-    """Load each of the checkpoints, train on, and return where a bit differs from a training that nothing disturbed."""
+def go_on(kind: str, folders: dict[str, list[str]]) -> list[str]:
+    """Load checkpoints, train on, and return where a bit differs from a training that nothing disturbed.
+
+    Args:
+        kind: how the model is cut.
+        folders: for each format those to load.
+    """
     wrong = []
-    for form, (dtype, choices) in FORMATS.items():
+    for form, places in folders.items():
+        dtype, choices = FORMATS[form]
         one = whole(dtype)
         alone = {**choices, "state_format": rows_only(choices.get("state_format", "auto"))}
         first = adamas.AdamW(one.named_parameters(), lr=0.01, **alone)
         steps(one, first, 0, BEFORE + AFTER)
-        for folder in folders:
+        for folder in places:
             model, optimizer = make(kind, form)
             with torch.no_grad():
                 for p in model.parameters():

@@ -24,15 +24,16 @@ from ..core.catalog import CASES
 from .models import differences, full, give, gradients, mesh, rows_only, said_of, sharded, whole
 
 STEPS = 4
+ADAMW = next(case for case in CASES if case.optimizer == "AdamW")
 
 
-def compare(dtype: torch.dtype, case: Any, **choices: Any) -> list[str]:
+def compare(dtype: torch.dtype, case: Any, steps: int = STEPS, **choices: Any) -> list[str]:
     """Return where sharded steps differ from whole ones."""
     one, other = whole(dtype), sharded(dtype)
     alone = {**choices, "state_format": rows_only(choices.get("state_format", "auto"))}
     first = case.make(list(one.named_parameters()), **alone)
     second = case.make(list(other.named_parameters()), **choices)
-    for step in range(STEPS):
+    for step in range(steps):
         grads = gradients(one, step)
         for model, optimizer in ((one, first), (other, second)):
             give(model, grads)
@@ -41,8 +42,9 @@ def compare(dtype: torch.dtype, case: Any, **choices: Any) -> list[str]:
 
 
 def every_rule_and_format() -> list[str]:
+    """With 4 processes, of which some have no row of a weight; with 2 the formats alone."""
     wrong = []
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(CASES if dist.get_world_size() > 2 else [ADAMW]):
         for form in ("auto", "bfloat16", "int8", "int4"):
             wrong += [f"{case} {form}: {x}" for x in compare(torch.float32, case, state_format=form)]
         engine = "reference" if number % 4 == 0 else "auto"
@@ -51,14 +53,23 @@ def every_rule_and_format() -> list[str]:
 
 
 def every_rounding(engines: Sequence[str], forms: Sequence[str] = ("auto", "float32", "int8")) -> list[str]:
-    adamw = next(case for case in CASES if case.optimizer == "AdamW")
     wrong = []
     for dtype in (torch.bfloat16, torch.float16):
         for rounding in ("nearest", "stochastic", "split24", "split32"):
             for form in forms:
                 for engine in engines:
-                    found = compare(dtype, adamw, rounding=rounding, state_format=form, engine=engine)
+                    found = compare(dtype, ADAMW, rounding=rounding, state_format=form, engine=engine)
                     wrong += [f"{dtype} {rounding} {form} {engine}: {x}" for x in found]
+    return wrong
+
+
+def on_triton() -> list[str]:
+    """Steps of Triton's kernels, in its interpreter, which is slow: what is random, and one step with blocks."""
+    wrong = [f"int8: {x}" for x in compare(torch.bfloat16, ADAMW, steps=1, state_format="int8", engine="triton")]
+    for dtype in (torch.bfloat16, torch.float16):
+        for rounding in ("stochastic", "split24"):
+            found = compare(dtype, ADAMW, steps=2, rounding=rounding, state_format="float32", engine="triton")
+            wrong += [f"{dtype} {rounding}: {x}" for x in found]
     return wrong
 
 
@@ -113,6 +124,29 @@ def one_bad_gradient(nonfinite: str) -> dict[str, Any]:
         "same": same,
         "step": optimizer.state[next(model.parameters())]["step"].item(),
     }
+
+
+def scaled() -> list[str]:
+    """A gradient scaler, of whose gradients one is infinite in the last process alone: no process takes that step."""
+    one, other = whole(), sharded()
+    sides = [
+        (model, adamas.AdamW(model.named_parameters()), torch.amp.GradScaler("cpu", init_scale=16.0, growth_interval=2))
+        for model in (one, other)
+    ]
+    for step in range(6):
+        grads = gradients(whole(), step)
+        if step == 3:
+            grads[4][-1, 1] = torch.inf
+        for model, optimizer, amp in sides:
+            scale: Any = amp.scale(torch.ones(()))
+            give(model, [grad * scale for grad in grads])
+            amp.step(optimizer)
+            amp.update()
+    (_, first, its), (_, second, amp) = sides
+    wrong = differences(one, first, other, second)
+    if (second.skipped, amp.get_scale()) != (1, its.get_scale()):
+        wrong.append(f"skipped {second.skipped}, scale {amp.get_scale()} instead of {its.get_scale()}")
+    return wrong
 
 
 def placed() -> dict[str, Any]:
@@ -172,7 +206,17 @@ def steady() -> dict[str, Any]:
     replaced = optimizer._plan is not plan
     version = first._version
     optimizer.step()
-    return {"called": called, "kept": kept, "replaced": replaced, "versions": first._version - version}
+    here: Any = local(first)
+    address = here.data_ptr()
+    first.data = distribute_tensor(torch.zeros(first.shape), mesh(), [Shard(0)])  # does not reach what is local
+    unreached = local(first) is here and here.data_ptr() == address
+    return {
+        "called": called,
+        "kept": kept,
+        "replaced": replaced,
+        "versions": first._version - version,
+        "unreached": unreached,
+    }
 
 
 def two_meshes() -> list[str]:

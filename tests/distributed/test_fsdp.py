@@ -24,7 +24,7 @@ def test_every_rounding_has_the_same_random_numbers(ranks: Ranks, size: int) -> 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 def test_triton_has_the_same_random_numbers(ranks: Ranks) -> None:
-    assert ranks.each(2, jobs.every_rounding, engines=["triton"], forms=["float32", "int8"]) == [[]] * 2
+    assert ranks.each(2, jobs.on_triton) == [[]] * 2
 
 
 @every_size
@@ -41,6 +41,10 @@ def test_one_bad_piece_stops_all(ranks: Ranks, size: int) -> None:
     assert all(each["same"] and each["step"] == 1.0 for each in raised)
 
 
+def test_a_gradient_scaler_sees_all_pieces(ranks: Ranks) -> None:
+    assert ranks.each(2, jobs.scaled) == [[]] * 2
+
+
 @every_size
 def test_state_is_placed_as_the_parameter_and_shared_evenly(ranks: Ranks, size: int) -> None:
     found = ranks.each(size, jobs.placed)
@@ -53,7 +57,7 @@ def test_state_is_placed_as_the_parameter_and_shared_evenly(ranks: Ranks, size: 
 
 def test_a_step_keeps_its_plan_and_dispatches_nothing(ranks: Ranks) -> None:
     for each in ranks.each(2, jobs.steady):
-        assert each == {"called": [], "kept": True, "replaced": True, "versions": 1}
+        assert each == {"called": [], "kept": True, "replaced": True, "versions": 1, "unreached": True}
 
 
 def test_meshes_are_mixed(ranks: Ranks) -> None:

@@ -20,6 +20,7 @@ from ..core.catalog import CASES
 from .models import differences, give, gradients, rows_only, said_of, sharded, whole
 
 STEPS = 4
+ADAMW = next(case for case in CASES if case.optimizer == "AdamW")
 SMALL = 5_000  # bytes of a bucket: the model fills a few of them
 
 
@@ -44,15 +45,15 @@ def compare(dtype: torch.dtype, case: Any, **choices: Any) -> list[str]:
 
 
 def every_rule_and_format() -> list[str]:
+    """With 4 processes every rule; with 2 the formats and roundings alone."""
     wrong = []
-    for case in CASES:
+    for case in CASES if dist.get_world_size() > 2 else [ADAMW]:
         for form in ("auto", "int8", "int4"):
             wrong += [f"{case} {form}: {x}" for x in compare(torch.float32, case, state_format=form)]
-    adamw = next(case for case in CASES if case.optimizer == "AdamW")
     for rounding in ("nearest", "stochastic", "split24", "split32"):
         for form in ("auto", "int8"):
             choices = {"rounding": rounding, "state_format": form}
-            wrong += [f"{choices}: {x}" for x in compare(torch.bfloat16, adamw, **choices)]
+            wrong += [f"{choices}: {x}" for x in compare(torch.bfloat16, ADAMW, **choices)]
     return wrong
 
 

@@ -89,12 +89,18 @@ class Hyper:
 
 def surround(h: SimpleNamespace, rule: type[Rule]) -> SimpleNamespace:
     """Add to hyper-parameters what the engine does around the rule."""
-    decay, mode = getattr(h, "weight_decay", 0.0), getattr(h, "decay_mode", "auto")
-    if mode == "auto":
-        mode = "decoupled" if getattr(h, "decoupled_weight_decay", rule.decoupled_weight_decay) else "l2"
+    decay, mode = getattr(h, "weight_decay", 0.0), decay_mode(vars(h), rule)
     h.keep, h.l2 = (1.0, decay) if mode == "l2" else (1 - _pace(mode, h) * decay, 0.0)
     h.sign = -1.0 if getattr(h, "maximize", False) else 1.0
     return h
+
+
+def decay_mode(group: dict[str, Any], rule: type[Rule]) -> str:
+    """Return how a group's weight decay acts, of `DECAY_MODES`."""
+    mode = group.get("decay_mode", "auto")
+    if mode != "auto":
+        return mode
+    return "decoupled" if group.get("decoupled_weight_decay", rule.decoupled_weight_decay) else "l2"
 
 
 def _pace(mode: str, h: SimpleNamespace) -> float:
@@ -102,11 +108,16 @@ def _pace(mode: str, h: SimpleNamespace) -> float:
     if mode == "decoupled":
         return h.lr
     max_lr = getattr(h, "max_lr", h.lr)
+    check_max_lr(mode, max_lr)
+    return PACED[mode](h.lr, max_lr)
+
+
+def check_max_lr(mode: str, max_lr: float) -> None:
+    """Raise ValueError for a peak lr that decay cannot be measured by."""
     if not max_lr > 0:
         raise ValueError(
             f"decay_mode={mode!r} measures by max_lr, which is {max_lr}: set group['max_lr'] to the peak lr"
         )
-    return PACED[mode](h.lr, max_lr)
 
 
 def hyperparameters(group: dict[str, Any]) -> SimpleNamespace:

@@ -153,18 +153,18 @@ def _square(x: torch.Tensor) -> torch.Tensor:
 def _flat(x: torch.Tensor) -> torch.Tensor:
     """Return the elements as real numbers, in the order of their memory where it has no gaps, else row-major."""
     plain = as_real(x)
-    return plain.as_strided((plain.numel(),), (1,)) if _is_dense(plain) else plain.reshape(-1)
+    return plain.as_strided((plain.numel(),), (1,)) if is_dense(plain) else plain.reshape(-1)
 
 
 def _is_compiled(x: torch.Tensor) -> bool:
     """Say whether a compiled engine can sum it where it is; the sign of a lazily negated number does not matter."""
-    known = x.dtype.to_real() in library.DTYPES and type(x) is torch.Tensor and _is_dense(x)
+    known = x.dtype.to_real() in library.DTYPES and type(x) is torch.Tensor and is_dense(x)
     if x.device.type == "cuda":
         return known and triton_installed()
     return known and x.device.type == "cpu" and library.load() is not None
 
 
-def _is_dense(x: torch.Tensor) -> bool:
+def is_dense(x: torch.Tensor) -> bool:
     """Say whether the elements lie one after the other, in whatever order."""
     expected = 1
     for stride, size in sorted((stride, size) for stride, size in zip(x.stride(), x.shape, strict=True) if size != 1):

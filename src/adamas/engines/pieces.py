@@ -25,8 +25,9 @@ class Pieces:
         items: in the plan's order.
 
     Attributes:
-        steady: whether a weight that is the same tensor looks the same: nobody changes what is local of a DTensor but
-            by putting another tensor in its place.
+        steady: whether a weight that is the same tensor looks the same and lies where it did: what is local of a
+            DTensor changes by another tensor in its place. (``p.data = ...`` does not reach it, ``module.to(...)``
+            swaps it.)
     """
 
     def __init__(self, items: Sequence[Item]) -> None:

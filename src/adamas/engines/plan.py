@@ -117,8 +117,9 @@ class Plan:
             return None
         if any(p.grad is not None for p in self._absent):
             return None
-        # p.data = ... can change the address alone.
-        if not (addresses(weights) == self._addresses and self._state_is_same() and self._groups_are_same()):
+        # p.data = ... can change the address alone, but not that of what is local of a DTensor.
+        same = self._are_steady() or addresses(weights) == self._addresses
+        if not (same and self._state_is_same() and self._groups_are_same()):
             return None
         for toucher, group in self._touchers:
             touched = toucher.touch(group)
@@ -133,7 +134,11 @@ class Plan:
         return [*weights, *self._owners[self.dense :]] if self._touchers and weights is not None else weights
 
     def _looked_at(self, weights: list[_Tensor], grads: list[Any]) -> list[Any]:
-        return grads if self._pieces.steady and not self._touchers else [*weights, *grads]
+        return grads if self._are_steady() else [*weights, *grads]
+
+    def _are_steady(self) -> bool:
+        """Say whether the same weights are where they were and look as they did."""
+        return self._pieces.steady and not self._touchers
 
     def run(self, grads: Sequence[Any], inverse_scale: float, gathering: Gathering | None = None) -> None:
         """Take one step with the gradients that `grads` returned.

@@ -56,6 +56,21 @@ def choose(item: Item, grad: torch.Tensor, asked: str) -> str:
     raise RuntimeError(f"engine='{wanted}' cannot step {item.name}: {why}; use engine='auto' or engine='reference'")
 
 
+def choose_capturable(item: Item, grad: torch.Tensor, asked: str) -> str:
+    """Return the name of the engine that steps the item without the host.
+
+    Raises:
+        RuntimeError: if it cannot.
+    """
+    wanted = wanted_engine(asked)
+    why = f"engine={wanted!r} keeps the step on the host"
+    if wanted in ("auto", "triton"):
+        why = triton.refuse(item, as_real(grad))
+    if why is None:
+        return "triton"
+    raise RuntimeError(f"capturable=True needs the Triton engine, which cannot step {item.name}: {why}")
+
+
 def compiled_engine(x: torch.Tensor, wanted: str) -> str:
     """Return the engine that ``auto`` tries for a tensor, or the one that is wanted.
 

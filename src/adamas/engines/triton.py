@@ -81,7 +81,7 @@ class TritonLaunch:
     def run(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> None:
         """Take one step for every item."""
         fresh, kept = self._send(grads, rows, row_of, steps)
-        self._step(fresh, rows)
+        self._step(fresh, rows.width)
         del kept
 
     def ratios(
@@ -110,7 +110,7 @@ class TritonLaunch:
             around = (fresh.gradients, fresh.places, fresh.numbers, rows.width, limits, sums, sums.shape[1])
             self._call("statistics", part, part.sum_owner, *around, BLOCKS=BLOCKS, **named)
         if run:
-            self._step(fresh, rows)
+            self._step(fresh, rows.width)
         del kept
         here = sums.cpu()
         largest = here[_SUMS - 1].tolist()
@@ -119,11 +119,22 @@ class TritonLaunch:
         columns.append(array("d", [max(largest[a:b], default=0.0) for a, b in pairwise(first)]))
         return [column[place] for place in range(len(self.items)) for column in columns]
 
-    def _step(self, fresh: Fresh, rows: Rows) -> None:
+    def run_captured(self, fresh: Fresh, width: int, go: torch.Tensor) -> None:
+        """Take one step by what is on the device already.
+
+        Args:
+            fresh: addresses of the gradients as `as_real` gives them, steps and rows of numbers.
+            width: how many numbers a row has.
+            go: 1 if the step is taken, else 0 (int64).
+        """
+        self._step(fresh, width, go)
+
+    def _step(self, fresh: Fresh, width: int, go: torch.Tensor | None = None) -> None:
         increment_version(self._written)
-        named = {**self._kinds, "GRAD": self._kinds["WEIGHT"], "ROWS": False, "UNITS": UNITS}
+        named = {**self._kinds, "GRAD": self._kinds["WEIGHT"], "ROWS": False, "ASKS": go is not None, "UNITS": UNITS}
         for part in self._table.parts:
-            self._call("step", part, part.owner, *fresh, rows.width, part.owner, 0, **named)
+            asked = part.owner if go is None else go
+            self._call("step", part, part.owner, *fresh, width, part.owner, 0, asked, **named)
 
     def _call(self, kernel: str, part: Part, owner: torch.Tensor, *arguments: Any, **named: Any) -> None:
         table = self._table

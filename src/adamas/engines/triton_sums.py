@@ -64,14 +64,32 @@ class GpuSquares:
         self._programs = len(owner)
         self._tables = send(self._device, owner, first_program, self._first_block, array("q", numels))
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks all tensors have."""
+        return self._first_block[-1]
+
     def of(self, tensors: Sequence[torch.Tensor]) -> array:
         """Return the sum of squares of each tensor as it is now."""
+        (addresses,) = send(self._device, array("q", map(torch.Tensor.data_ptr, tensors)))
+        sums = torch.empty(self.blocks, dtype=torch.float64, device=self._device)
+        self.put(addresses, sums)
+        return self.added(sums)
+
+    def added(self, sums: torch.Tensor) -> array:
+        """Return the sum of each tensor's blocks."""
+        return totals(sums, self._first_block)
+
+    def put(self, addresses: torch.Tensor, sums: torch.Tensor) -> None:
+        """Put the sum of squares of each block where the device has it.
+
+        Args:
+            addresses: of the tensors.
+            sums: `blocks` float64, written.
+        """
         from adamas.kernels.sums import squares_kernel
 
-        (addresses,) = send(self._device, array("q", map(torch.Tensor.data_ptr, tensors)))
-        sums = torch.empty(self._first_block[-1], dtype=torch.float64, device=self._device)
         if self._programs:
             kernel: Any = squares_kernel[(self._programs,)]
             with torch.cuda.device_of(sums):
                 kernel(*self._tables, addresses, sums, KIND=self._kind, BLOCKS=BLOCKS, enable_fp_fusion=False)
-        return totals(sums, self._first_block)

@@ -37,6 +37,7 @@ def step_kernel(
     width,
     rows,
     count,
+    go,
     RULE: tl.constexpr,
     WEIGHT: tl.constexpr,
     GRAD: tl.constexpr,
@@ -47,6 +48,7 @@ def step_kernel(
     RANDOM: tl.constexpr,
     DIMS: tl.constexpr,
     ROWS: tl.constexpr,
+    ASKS: tl.constexpr,
     UNITS: tl.constexpr,
 ):
     """Step some units of one tensor.
@@ -62,6 +64,7 @@ def step_kernel(
         width: how many numbers a row has.
         rows: with ROWS, the rows that are stepped (int64), of which alone there are gradients.
         count: how many these are.
+        go: with ASKS, whether the step is taken: 1 or 0 (int64).
         RULE: number of the rule.
         WEIGHT: kind of weights; of gradients, slots and bits below likewise.
         GRAD: of gradients.
@@ -72,6 +75,7 @@ def step_kernel(
         RANDOM: whether 16 bits are rounded at random: 0 no, 1 weights and slots, 2 slots.
         DIMS: dimensions in ``layout``.
         ROWS: whether only some rows of one tensor are stepped.
+        ASKS: whether the device decides if the step is taken.
         UNITS: how many units a program steps.
     """
     program = tl.program_id(0)
@@ -80,6 +84,8 @@ def step_kernel(
     length = tl.load(own)
     per_row = (length + 127) // 128
     total = (count if ROWS else tl.load(own + 1)) * per_row
+    if ASKS:
+        total = total * tl.load(go)  # a step that is not taken has no elements
     first = (program - tl.load(own + FIRST_PROGRAM)) * UNITS
     unit = first + tl.arange(0, UNITS)
     there = unit < total

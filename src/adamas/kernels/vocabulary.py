@@ -1,4 +1,7 @@
-"""The words of the rule language (rules/language.py) in Triton, each with the same bits as on torch tensors."""
+"""The words of the rule language (rules/language.py) in Triton, each with the same bits as on torch tensors.
+
+`power` alone is a word of ``scalars``.
+"""
 
 import triton
 import triton.language as tl
@@ -47,3 +50,9 @@ def lerp(start, end, weight):
     base = tl.where(near, start, end)
     factor = tl.where(near, weight, weight - 1.0)
     return base + factor * (end - start)
+
+
+@triton.jit
+def power(a, b):
+    """Return a^b of float64 numbers, a >= 0: within a few ulp times |b log(a)|."""
+    return tl.exp(b * tl.log(a))

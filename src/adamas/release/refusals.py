@@ -30,6 +30,8 @@ def refuse_settings(optimizer: Any, stale_clip_norm: bool, fold: bool) -> None:
             "ZeRO1 and gradient release do not go together: weights are gathered bucket by bucket, and DDP averages "
             "gradients after the hooks that release() steps in. Use FSDP2, which has pieces of gradients too"
         )
+    if any(group.get("capturable") for group in optimizer.param_groups):
+        raise ValueError("capturable=True and gradient release do not go together: use capturable=False")
     if guards.nonfinite != "propagate":
         raise ValueError(
             f"nonfinite={guards.nonfinite!r} and gradient release do not go together: when a bad gradient shows up, "

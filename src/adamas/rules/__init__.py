@@ -42,7 +42,24 @@ COMPILED: tuple[type[Rule], ...] = (
     SparseAdam,
 )
 
+# Those whose scalars a GPU can compute by itself, for the optimizers that have ``capturable`` in torch.
+CAPTURABLE: tuple[type[Rule], ...] = (
+    RMSprop,
+    RMSpropMomentum,
+    RMSpropCentered,
+    RMSpropCenteredMomentum,
+    Adam,
+    AMSGrad,
+    NAdam,
+    RAdam,
+    Adamax,
+    InsideAdam,
+    Atan2Adam,
+    NesterovAdam,
+)
+
 __all__ = [
+    "CAPTURABLE",
     "COMPILED",
     "EPS_MODES",
     "SGD",

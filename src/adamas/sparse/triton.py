@@ -57,8 +57,15 @@ class TritonRows(ReferenceRows):
         programs = -(-count * -(-self.width // UNIT) // UNITS)
         if programs == 0:
             return
-        moving = (pointers, steps, there, numbers, rows.width, touched.rows, count)
-        fixed = {"GRAD": library.DTYPES[grads.dtype], "ROWS": True, "DIMS": 0, "UNITS": UNITS, **self._kinds}
+        moving = (pointers, steps, there, numbers, rows.width, touched.rows, count, self._owner)
+        fixed = {
+            "GRAD": library.DTYPES[grads.dtype],
+            "ROWS": True,
+            "ASKS": False,
+            "DIMS": 0,
+            "UNITS": UNITS,
+            **self._kinds,
+        }
         with torch.cuda.device_of(self._fields):
             launch = self._kernel[(programs,)]
             launch(self._fields, self._owner, self._fields, *moving, enable_fp_fusion=False, **fixed)
