@@ -95,7 +95,7 @@ static inline Place place_of(const AdamasLaunch& launch, int64_t tensor, int ope
 
 // Ask for the memory of elements start .. start + n ahead of their use. A chunk touches each operand in a burst too
 // short for the hardware prefetchers to hide the memory's latency.
-static inline void ask_for(const Place& place, int64_t start, int64_t n) {
+static ADAMAS_INLINE void ask_for(const Place& place, int64_t start, int64_t n) {
   if (place.layout) return;
   const char* to = place.flat_at(start + n);
   for (const char* from = place.flat_at(start); from < to; from += 64) __builtin_prefetch(from, 0, 3);
@@ -475,10 +475,11 @@ static void do_share(const AdamasLaunch& launch, int64_t block, int64_t end) {
   }
   for (int64_t tensor = low; block < end; ++tensor) {
     const int64_t stop = first[tensor + 1] < end ? first[tensor + 1] : end;
-    for (; block < stop; ++block) {
+    const int64_t by = launch.row_length ? stop - block : 1;  // rows are walked in one go
+    for (; block < stop; block += by) {
       const int64_t start = (block - first[tensor]) * ADAMAS_BLOCK, numel = launch.numel[tensor];
       const int64_t left = numel - start;
-      do_block<Rule, T>(launch, tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK));
+      do_block<Rule, T>(launch, tensor, start, start + (left < by * ADAMAS_BLOCK ? left : by * ADAMAS_BLOCK));
     }
   }
 }
