@@ -80,6 +80,14 @@ def test_random_numbers_look_random() -> None:
     assert ((counts - 256) ** 2 / 256).sum().item() < 255 + 6 * (2 * 255) ** 0.5  # chi-square, 6 sigma
 
 
+def test_neighbours_are_spread_evenly() -> None:
+    groups = Dice(stream_key(0, "w"), 1, 0).roll(torch.zeros(1 << 16)).view(-1, 16).double() / (1 << 16)
+    for share in (0.1, 0.3, 0.5, 0.77):  # of 16, independent draws would be off by 6 here and there
+        assert ((groups < share).sum(1) - 16 * share).abs().max().item() < 2
+    starts = groups[:, 0]
+    assert abs(torch.corrcoef(torch.stack([starts[::2], starts[1::2]]))[0, 1].item()) < 5 / 2**5.5
+
+
 def test_index_past_32_bits_enters_the_key() -> None:
     # 2^32 elements cannot be allocated here: the key for high index words must differ, in the formula both engines use.
     dice = Dice(stream_key(0, "w"), 1, 0)

@@ -93,14 +93,6 @@ static inline Place place_of(const AdamasLaunch& launch, int64_t tensor, int ope
   return {launch.operand[operand][tensor], launch.dtype[operand], layout, layout ? layout->stride[operand] : nullptr};
 }
 
-// Ask for the memory of elements start .. start + n ahead of their use. A chunk touches each operand in a burst too
-// short for the hardware prefetchers to hide the memory's latency.
-static inline void ask_for(const Place& place, int64_t start, int64_t n) {
-  if (place.layout) return;
-  const char* to = place.flat_at(start + n);
-  for (const char* from = place.flat_at(start); from < to; from += 64) __builtin_prefetch(from, 0, 3);
-}
-
 template <class T>
 static inline bool in_place(const Place& place) {
   return !place.layout && place.dtype == kNative<T>;
@@ -442,13 +434,8 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
   }
   alignas(64) T stage[kOperands][kChunk];
   const int64_t chunk = direct ? end - start : kChunk;
-  const int64_t numel = launch.numel[tensor];
   for (int64_t at = start; at < end; at += chunk) {
     const int64_t n = end - at < chunk ? end - at : chunk;
-    const int64_t left = numel - at - n;
-    if (!direct && left > 0) {
-      for (const Place& each : place) ask_for(each, at + n, left < n ? left : n);
-    }
     T* x[kOperands + 1];
     for (int k = 0; k < kOperands; ++k) x[k] = k ? fetch_as<T>(place[k], at, n, stage[k]) : weight.fetch(at, n, stage[0]);
     if (a.l2 != T(0)) {
@@ -475,10 +462,11 @@ static void do_share(const AdamasLaunch& launch, int64_t block, int64_t end) {
   }
   for (int64_t tensor = low; block < end; ++tensor) {
     const int64_t stop = first[tensor + 1] < end ? first[tensor + 1] : end;
-    for (; block < stop; ++block) {
+    const int64_t by = launch.row_length ? stop - block : 1;  // rows are walked in one go
+    for (; block < stop; block += by) {
       const int64_t start = (block - first[tensor]) * ADAMAS_BLOCK, numel = launch.numel[tensor];
       const int64_t left = numel - start;
-      do_block<Rule, T>(launch, tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK));
+      do_block<Rule, T>(launch, tensor, start, start + (left < by * ADAMAS_BLOCK ? left : by * ADAMAS_BLOCK));
     }
   }
 }

@@ -41,8 +41,7 @@ static inline Scaling scaling_of(float top, float tiny, float most, Key key) {
 static inline Scaling scaling_of(const int8_t*, float top, Key key) { return scaling_of(top, kSignedTiny, kSigned, key); }
 static inline Scaling scaling_of(const uint8_t*, float top, Key key) { return scaling_of(top, kTiny, kUnsigned, key); }
 
-// A number in 0 .. 1, never 1, for every element of a unit: a golden section of the circle further each time.
-// The upper bits are the mantissa of a float in 1 .. 2.
+// A random number for every element of a unit: a golden section of the circle further each time.
 struct Chances {
   Words further[kSixteen];
 
@@ -52,9 +51,9 @@ struct Chances {
     for (int k = 0; k < kSixteen; ++k) further[k] = steps + (h + uint32_t(k * kLanes) * kGolden);
   }
 
-  // Of register k of the next 16 elements, with the mantissa bits of the mask.
-  Floats next(int k, uint32_t mask) {
-    const Floats chance = Floats(((further[k] >> 9) & mask) | 0x3f800000u) - 1.0f;
+  // Of register k of the next 16 elements: their upper bits, as whole numbers.
+  Floats next(int k, int bits) {
+    const Floats chance = to_floats(Ints(further[k] >> (32 - bits)));
     further[k] += 16 * kGolden;
     return chance;
   }
@@ -70,44 +69,64 @@ static inline Floats square_at_random(Floats w, Floats s) {
 }
 
 // k = floor(sqrt(y)) or k + 1, with the probability that makes the mean of its fourth power y^2: of y^2 - k^4 in
-// (k + 1)^4 - k^4, both in factors, of which those with k alone are exact. At least 1 if y > 0.
-static inline Ints fourth_at_random(Floats y, Floats chance) {
-  const Ints k = whole(root(y));
-  const Floats q = to_floats(k), one = splat(1.0f), two = splat(2.0f), h = fused(q, q, q);
-  const Floats steps = fused(q, two, one) * fused(h, two, one);
-  const Ints up = chance * steps < fused(-q, q, y) * fused(q, q, y);
+// (k + 1)^4 - k^4, both in factors, of which those with k alone are exact. With a = 2 k + 1 the latter is
+// a (a^2 + 1) / 2, times 2^-23 here, since chance is a whole number below 2^23. At least 1 if y > 0.
+static inline Ints fourth_at_random(Floats y, Floats root_of_y, Floats chance) {
+  const Ints k = whole(root_of_y);
+  const Floats q = to_floats(k), a = fused(q, splat(0x1p-7f), splat(0x1p-8f));
+  const Ints up = chance * (a * fused(a, a, splat(0x1p-16f))) < fused(-q, q, y) * fused(q, q, y);
   return larger(k - up, smaller(Ints(y), Ints{} + 1));
 }
 
-// Codes of register k of the next 16 elements: of a slot with signs, and of the roots of one without.
-static inline Ints code_of(const int8_t*, Floats x, Floats factor, Chances& chances, int k) {
-  const Floats q = square_at_random(magnitude(x) * factor, chances.next(k, 0x7ff800u));
-  return whole(Floats(Words(q) | (Words(x) & 0x80000000u)));
-}
-
-static inline Ints code_of(const uint8_t*, Floats r, Floats factor, Chances& chances, int k) {
-  return fourth_at_random(r * factor, chances.next(k, 0x7fffffu));
-}
-
-template <class Code>
-static void encode_unit(const float* values, const Scaling& scaling, Code* codes) {
+// Codes of a unit: code_of gives those of a register from the element that it begins with and its place in 16 elements.
+template <class Code, class F>
+static ADAMAS_INLINE void encode(const Scaling& scaling, Code* codes, F code_of) {
   if (scaling.factor == 0.0f) {
     __builtin_memset(codes, 0, kUnit);
     return;
   }
-  const Floats factor = splat(scaling.factor);
   Chances chances(scaling.chance);
   for (int64_t i = 0; i < kUnit; i += 16) {
     Ints code[kSixteen];
-    for (int k = 0; k < kSixteen; ++k) code[k] = code_of(codes, load(values + i + k * kLanes), factor, chances, k);
+    for (int k = 0; k < kSixteen; ++k) code[k] = code_of(i + k * kLanes, k, chances);
     store_codes(codes + i, code);
   }
 }
 
-// Write a unit's codes, return its scale. From roots where the codes have no signs.
-template <class Code>
-static float write_unit(const float* values, Key key, Code* codes) {
+static void encode_unit(const float* values, const Scaling& scaling, int8_t* codes) {
+  const Floats factor = splat(scaling.factor);
+  encode(scaling, codes, [&](int64_t i, int k, Chances& chances) __attribute__((always_inline)) {
+    const Floats x = load(values + i), chance = chances.next(k, 12) * 0x1p-12f;
+    return whole(Floats(Words(square_at_random(magnitude(x) * factor, chance)) | (Words(x) & 0x80000000u)));
+  });
+}
+
+// What the codes without signs of two registers are made of: y, in the place of r, and its root.
+static ADAMAS_INLINE void prepare(float* values, float* roots, const Scaling& scaling) {
+  const Floats factor = splat(scaling.factor);
+  const Pair r = load_pair(values), y = {r.low * factor, r.high * factor};
+  store_pair(values, y);
+  store_pair(roots, {root(y.low), root(y.high)});
+}
+
+static void encode_unit(const float* y, const float* roots, const Scaling& scaling, uint8_t* codes) {
+  encode(scaling, codes, [&](int64_t i, int k, Chances& chances) __attribute__((always_inline)) {
+    return fourth_at_random(load(y + i), load(roots + i), chances.next(k, 23));
+  });
+}
+
+// Write a unit's codes, return its scale.
+static float write_unit(const float* values, Key key, int8_t* codes) {
   const Scaling scaling = scaling_of(codes, largest(values, kUnit), key);
   encode_unit(values, scaling, codes);
+  return scaling.scale;
+}
+
+static float write_unit(const float* values, Key key, uint8_t* codes) {
+  alignas(64) float y[kUnit], roots[kUnit];
+  for (int64_t i = 0; i < kUnit; i += kLanes) store(y + i, root(load(values + i)));
+  const Scaling scaling = scaling_of(codes, largest(y, kUnit), key);
+  for (int64_t i = 0; i < kUnit; i += 2 * kLanes) prepare(y + i, roots + i, scaling);
+  encode_unit(y, roots, scaling, codes);
   return scaling.scale;
 }

@@ -77,10 +77,12 @@ static inline uint32_t hash32(Key key, uint32_t index) {
   return x ^ (x >> 16);
 }
 
-// 16 bits for element index < 2^32 (the high half of a longer index is mixed into the key). Elements i and i + 16 of
-// every 32 share a hash of 32 bits, so that a register of hashes serves two registers of elements.
+constexpr uint32_t kTwoGolden = 0x9e379e37u;  // 2^16 over the golden ratio, twice
+
+// 16 bits for element index < 2^32 (the high half of a longer index is mixed into the key). Every 32 elements share a hash:
+// each half of it is where 16 of them begin to go round the circle, a golden section further each time.
 static inline uint32_t random16(Key key, uint32_t index) {
-  const uint32_t x = hash32(key, (index >> 5) << 4 | (index & 15u));
+  const uint32_t x = hash32(key, index >> 5) + (index & 15u) * kTwoGolden;
   return (index & 16u) ? x >> 16 : x & 0xffffu;
 }
 

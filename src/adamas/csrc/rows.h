@@ -37,12 +37,7 @@ struct Blocks {
     float top[kUnit / kSignedBlock];
     switch (dtype) {
       case ADAMAS_INT8: scales[0] = write_unit(values, key, reinterpret_cast<int8_t*>(codes)); break;
-      case ADAMAS_UINT8: {
-        alignas(64) float roots[kUnit];
-        for (int64_t i = 0; i < kUnit; i += kLanes) store(roots + i, root(load(values + i)));
-        scales[0] = write_unit(roots, key, bytes);
-        break;
-      }
+      case ADAMAS_UINT8: scales[0] = write_unit(values, key, bytes); break;
       case ADAMAS_INT4:
         tops4<true>(values, top);
         encode4(values, n, top, bytes, reinterpret_cast<uint16_t*>(scale));

@@ -7,7 +7,7 @@
 constexpr int64_t kAhead = 1024;
 
 template <class S>
-static inline void ask_ahead(const S* from) {
+static ADAMAS_INLINE void ask_ahead(const S* from) {
   const uintptr_t at = reinterpret_cast<uintptr_t>(from) + kAhead * sizeof(S);  // may lie behind the end: never read
   for (uintptr_t byte = 0; byte < kStrip * sizeof(S); byte += 64) {
     __builtin_prefetch(reinterpret_cast<const void*>(at + byte), 1, 3);

@@ -73,7 +73,8 @@ struct CodeOf<false> {
   using Type = uint8_t;
 };
 
-// A slot in bytes at one unit: codes and scale, and where its new values wait for their block's largest.
+// A slot in bytes at one unit: codes and scale, and where its new values (of one without signs, their roots) wait for their
+// block's largest, and then for `prepare`.
 template <bool kSigned>
 struct ByteSlot {
   using Code = typename CodeOf<kSigned>::Type;
@@ -82,6 +83,7 @@ struct ByteSlot {
   Floats factor;
   Scaling scaling;
   alignas(64) float values[kUnit];
+  alignas(64) float roots[kSigned ? kLanes : kUnit];  // of a slot without signs
 
   ADAMAS_INLINE void open(const Blocks& blocks, int64_t unit) {
     codes = reinterpret_cast<Code*>(blocks.codes) + unit * kUnit;
@@ -104,9 +106,17 @@ struct ByteSlot {
     scaling = scaling_of(codes, largest_lane(all), key);
   }
 
+  ADAMAS_INLINE void prepare_codes(int64_t i) {
+    if constexpr (!kSigned) prepare(values + i, roots + i, scaling);
+  }
+
   ADAMAS_INLINE void close() {
     *scale = scaling.scale;
-    encode_unit(values, scaling, codes);
+    if constexpr (kSigned) {
+      encode_unit(values, scaling, codes);
+    } else {
+      encode_unit(values, roots, scaling, codes);
+    }
   }
 };
 
@@ -129,6 +139,7 @@ struct HalfByteSlot {
   ADAMAS_INLINE Pair read(int64_t i) const { return load_pair(values + i); }
   ADAMAS_INLINE void keep(int64_t i, Pair x, Ints*) { store_pair(values + i, x); }
   ADAMAS_INLINE void weigh(const Ints*, Key) { tops4<kSigned>(values, top); }
+  ADAMAS_INLINE void prepare_codes(int64_t) {}
   ADAMAS_INLINE void close() { encode4(values, kUnit, top, codes, scale); }
 };
 
@@ -149,10 +160,10 @@ struct UnitSlots {
   }
 };
 
-// The unit at element `at` of what the operands point to.
+// The unit at element `at` of what the operands point to; `last` is the one before, if there is one.
 template <class Rule, class Weights, class Gradient, class Slots>
 static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, const Gradient* g, int64_t at,
-                                    Slots& slots, const Key* key) {
+                                    Slots& slots, Slots* last, const Key* key) {
   Ints largest[ADAMAS_MAX_SLOTS][2] = {};  // not in the slots: here the compiler knows that nothing else writes it
   for (int64_t i = 0; i < kUnit; i += 2 * kLanes) {
     if (i % kStrip == 0) {
@@ -172,6 +183,7 @@ static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, 
       slot.keep(i, {low[j], high[j]}, largest[j]);
     });
     weights.write(at + i, y);
+    if (last) last->each([&](auto& slot, int) __attribute__((always_inline)) { slot.prepare_codes(i); });
   }
   slots.each([&](auto& slot, int j) __attribute__((always_inline)) {
     slot.weigh(largest[j], key[j]);
@@ -179,21 +191,27 @@ static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, 
 }
 
 // Two units take turns: one is coded after the next is stepped. A block's codes wait for its largest element, and what is
-// made of it, so right after its step there would be nothing to do but wait.
+// made of it, so right after its step there would be nothing to do but wait. Roots that codes are made of are taken while
+// the next is stepped: a CPU has one unit for roots, and what waits for it keeps others from the schedulers.
 template <class Slots, class Rule, class Weights, class Gradient>
 static __attribute__((noinline)) void step_units(const Strips<Rule> rule, Weights weights, const Gradient* g,
                                                  const Blocks* blocks, const Key* key, int64_t units) {
   Slots turns[2];
-  const auto code = [&](int64_t unit) __attribute__((always_inline)) {
-    turns[unit & 1].each([&](auto& slot, int) __attribute__((always_inline)) { slot.close(); });
+  const auto code = [&](Slots& slots) __attribute__((always_inline)) {
+    slots.each([&](auto& slot, int) __attribute__((always_inline)) { slot.close(); });
   };
+  Slots* last = nullptr;
   for (int64_t unit = 0; unit < units; ++unit) {
     Slots& slots = turns[unit & 1];
     slots.each([&](auto& slot, int j) __attribute__((always_inline)) { slot.open(blocks[j], unit); });
-    step_unit(rule, weights, g, unit * kUnit, slots, key);
-    if (unit > 0) code(unit - 1);
+    step_unit(rule, weights, g, unit * kUnit, slots, last, key);
+    if (last) code(*last);
+    last = &slots;
   }
-  code(units - 1);
+  for (int64_t i = 0; i < kUnit; i += 2 * kLanes) {
+    last->each([&](auto& slot, int) __attribute__((always_inline)) { slot.prepare_codes(i); });
+  }
+  code(*last);
 }
 
 // Bits of a code where a tensor's whole units can go this way, 8 or 4; else 0.

@@ -153,23 +153,19 @@ constexpr int kStrip = 32, kRolls = kStrip / 2 / kLanes;
 
 // The 16 random bits of elements first .. first + 31, first a multiple of 32: see random16 in numbers.h.
 struct Rolls {
-  Words hash[kRolls];
+  Words both[kRolls];  // of elements i and i + 16
 
   Rolls() = default;
 
   ADAMAS_INLINE Rolls(Key key, uint32_t first) {
-    Words lane;
-    for (int k = 0; k < kLanes; ++k) lane[k] = uint32_t(k);
-    for (int k = 0; k < kRolls; ++k) {
-      Words x = lane + (key.a + (first >> 1) + uint32_t(k * kLanes));
-      x = (x ^ (x >> 16)) * 0x7feb352du;
-      x = ((x ^ (x >> 15)) + key.b) * 0x846ca68bu;
-      hash[k] = x ^ (x >> 16);
-    }
+    Words further;
+    for (int k = 0; k < kLanes; ++k) further[k] = uint32_t(k) * kTwoGolden;
+    const uint32_t h = hash32(key, first >> 5);
+    for (int k = 0; k < kRolls; ++k) both[k] = further + (h + uint32_t(k * kLanes) * kTwoGolden);
   }
 
   // Of the elements of register k of the strip.
-  Words of(int k) const { return k < kRolls ? hash[k] & 0xffffu : hash[k - kRolls] >> 16; }
+  Words of(int k) const { return k < kRolls ? both[k] & 0xffffu : both[k - kRolls] >> 16; }
 };
 
 // ---- bytes -----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import triton.language as tl
 _GOLDEN64 = tl.constexpr(0x9E3779B97F4A7C15)
 _MIX1 = tl.constexpr(0xBF58476D1CE4E5B9)
 _MIX2 = tl.constexpr(0x94D049BB133111EB)
+_TWO_GOLDEN = tl.constexpr(0x9E379E37)  # 2^16 over the golden ratio, twice
 _MAGIC = tl.constexpr(12582912.0)  # 1.5 * 2^23: x + _MAGIC has x, rounded to a whole number, in its lowest bits
 
 
@@ -53,9 +54,10 @@ def hash32(a, b, index):
 
 @triton.jit
 def random16(a, b, index):
-    """Return 16 random bits for an index (int64); i and i + 16 of every 32 share a hash."""
+    """Return 16 random bits for an index (int64): of 32 elements' hash, golden sections further."""
     low = index.to(tl.uint32)
-    x = hash32(a + (index >> 32).to(tl.uint32) * 0x9E3779B9, b, ((low >> 5) << 4) | (low & 15))
+    h = hash32(a + (index >> 32).to(tl.uint32) * 0x9E3779B9, b, low >> 5)
+    x = h + (low & 15) * _TWO_GOLDEN
     return tl.where((low & 16) != 0, x >> 16, x & 0xFFFF)
 
 

@@ -5,7 +5,10 @@ not on the number of threads, the layout, the engine or the device. ``csrc/numbe
 
 Sources: splitmix64 (Steele, Lea & Flood 2014) for the key; a two-round multiply-xorshift hash with the constants of
 "lowbias32" (Wellons 2018, public domain) for the elements, the second half of the key entering between the rounds.
-Its 32 bits serve two elements, i and i + 16 of every 32: a register of hashes then serves two registers of elements.
+Every 32 elements, in row-major order, share one hash h. Element i of the first 16 has the lower half of
+h + 2654445111 i mod 2^32, element 16 + i the upper half: 16 bits that go a golden section of the circle further each
+time (2654445111 is 2^16 over the golden ratio in both halves). Each is uniform, but 16 neighbours are spread evenly:
+as many of them are rounded up as should be.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import NamedTuple
 import torch
 
 _MASK32, _MASK64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+_TWO_GOLDEN = 0x9E379E37  # 2^16 over the golden ratio, twice
 
 
 def stream_key(seed: int, name: str) -> int:
@@ -57,8 +61,7 @@ class Dice(NamedTuple):
         if index is None:
             index = torch.arange(like.numel(), device=like.device, dtype=torch.int64).view(like.shape)
         low = index & _MASK32
-        pair = (low >> 5 << 4) | (low & 15)
-        x = self.hash(pair + (index >> 32) * 0x9E3779B9)
+        x = (self.hash((low >> 5) + (index >> 32) * 0x9E3779B9) + (low & 15) * _TWO_GOLDEN) & _MASK32
         return torch.where(low & 16 != 0, x >> 16, x & 0xFFFF)
 
     def hash(self, index: torch.Tensor) -> torch.Tensor:
