@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-ABI = 4
+ABI = 5
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
