@@ -181,10 +181,24 @@ BUGS = (
         "tests/sparse/test_exact.py",
     ),
     Bug(
+        "a row in registers is stepped from where it was left",
+        "csrc/sparse_registers.h",
+        "if constexpr (kBehind) catch_up",
+        "if constexpr (false) catch_up",
+        "tests/sparse/test_exact.py",
+    ),
+    Bug(
+        "the rest of a row behind its whole registers is not stepped",
+        "csrc/sparse_registers.h",
+        "if (!left) return;",
+        "return;",
+        "tests/sparse/test_lazy.py",
+    ),
+    Bug(
         "the last touched row is not stepped",
-        "csrc/sparse.h",
-        "for (int64_t k = begin; k < end; ++k) {\n    if (direct",
-        "for (int64_t k = begin; k < end - 1; ++k) {\n    if (direct",
+        "csrc/sparse_registers.h",
+        "for (int64_t k = begin; k < end; ++k) {\n    const int64_t next",
+        "for (int64_t k = begin; k < end - 1; ++k) {\n    const int64_t next",
         "tests/sparse/test_lazy.py tests/sparse/test_exact.py",
     ),
 )

@@ -40,6 +40,10 @@ GRADIENTS: dict[str, tuple[Callable[[], Any], str]] = {
     "index below zero": (lambda: coo([1, -2], torch.ones(2, 3), SHAPE), r"index -2, its rows are 0 to 5"),
     "float64 indices": (lambda: Bad(torch.zeros(1, 1).double(), torch.ones(1, 3)), r"torch\.float64: .*int64"),
     "dense dimensions": (lambda: Bad(torch.zeros(1, 1).long(), torch.ones(1, 2)), r"shape \(1, 2\).*\(1, 3\)"),
+    "no sparse dimension": (
+        lambda: torch.sparse_coo_tensor(torch.zeros(0, 1).long(), torch.ones(1, *SHAPE), SHAPE, check_invariants=False),
+        r"no sparse dimension.*to_dense",
+    ),
     "shape": (lambda: coo([1], torch.ones(1, 4), (6, 4)), r"shape"),
     "dtype": (lambda: coo([1], torch.ones(1, 3).double(), SHAPE), r"dtype|type"),
     "CSR": (lambda: torch.ones(SHAPE).to_sparse_csr(), r"sparse_csr.*torch\.sparse_coo"),

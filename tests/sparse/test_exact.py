@@ -56,10 +56,15 @@ def test_float64_is_torchs_dense_adamw(engine: str) -> None:
     assert (ours - dense).abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("schedule", [None, warm_cosine(STEPS)], ids=["constant", "warm-up and cosine"])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("eps", [1e-8, 1e-3])
 @pytest.mark.parametrize("betas", [(0.9, 0.999), (0.9, 0.95)])
-def test_float32_is_not_further_from_dense_float64_than_dense_float32(betas: Any, eps: float) -> None:
-    options: dict[str, Any] = {"betas": betas, "eps": eps, "weight_decay": 0.1}
+def test_float32_is_not_further_from_dense_float64_than_dense_float32(
+    betas: Any, eps: float, decay: float, schedule: Any
+) -> None:
+    """`benchmarks/sparse_errors.py` has the same over 5000 steps."""
+    options: dict[str, Any] = {"betas": betas, "eps": eps, "weight_decay": decay, "schedule": schedule}
     truth, _ = lead(adamas.AdamW, SHAPE, STEPS, torch.float64, dense=True, **options)
     exact, _ = lead(adamas.AdamW, SHAPE, STEPS, **options)
     dense, _ = lead(adamas.AdamW, SHAPE, STEPS, dense=True, **options)

@@ -64,8 +64,14 @@ def test_every_instruction_set(isa: str, sparse: str, restored_isa: Iterator[Non
     assert loaded is not None
     if loaded.adamas_use_isa(isa.encode()) != 0:
         pytest.skip(f"this CPU or this build has no {isa}")
-    for amsgrad, dtype in ((False, torch.float32), (True, torch.float64), (False, torch.bfloat16)):
-        options = {"sparse": sparse, "amsgrad": amsgrad, "eps": 1e-3}
+    for amsgrad, eps, dtype in (
+        (False, 1e-8, torch.float32),
+        (False, 1e-3, torch.float32),
+        (True, 1e-8, torch.float32),
+        (True, 1e-3, torch.float64),
+        (False, 1e-3, torch.bfloat16),
+    ):
+        options = {"sparse": sparse, "amsgrad": amsgrad, "eps": eps}
         ours = lead(adamas.AdamW, (40, 70), 25, dtype, engine="cpu", **options)
         assert_same(ours, lead(adamas.AdamW, (40, 70), 25, dtype, engine="reference", **options))
 

@@ -125,10 +125,10 @@ ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const 
 // step: whether to take the step, too: what a block reads is then still in cache. partial: room for 13 numbers a block.
 ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial,
                                     double* out);
-// Sort the rows of a sparse gradient. Writes the different ones to row, the places of their entries in index to order, and
-// where each row's places begin to first (one number more), the last only if rows are there twice or out of order.
-// Room for count + 1 numbers in each. Returns how many rows there are; -1 - the place of an index out of range; INT64_MIN
-// without memory to sort in.
+// Sort the rows of a sparse gradient; count and height are less than 2^31. Writes the different ones to row, the places of
+// their entries in index to order, and where each row's places begin to first (one number more), the last only if rows
+// are there twice or out of order. Room for count numbers in each, and one more in first. Returns how many rows there
+// are; -1 - the place of an index out of range; INT64_MIN without memory to sort in.
 ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* row, int64_t* order,
                                    int64_t* first);
 // For each of these rows, add up its entries in their order, in float32 or float64, starting from zero.

@@ -2,13 +2,6 @@
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 // sparse/catch_up.py has the same arithmetic on tensors, and must be matched to the bit.
 
-// How many rows ahead to ask for memory: rows are at random places, where the hardware's prefetchers see no pattern.
-constexpr int64_t kRowsAhead = 12;
-
-static inline void ask_bytes(const char* from, int64_t n) {
-  for (const char* to = from + n; from < to; from += 64) __builtin_prefetch(from, 0, 3);
-}
-
 // The sums of one birth, as csrc/adamas.h has them.
 constexpr int kTerms = ADAMAS_SUMS - 1;
 
@@ -22,20 +15,20 @@ struct Missed {
 
 template <class T>
 static inline Missed<T> missed(const AdamasLag& lag, int64_t birth) {
-  const int64_t now = lag.now - lag.start, reached = birth + lag.reach;
-  const double ratio = lag.kept[now] / lag.kept[reached < now ? reached : now];
+  const int64_t now = lag.now - lag.start;
   const double* sums = lag.sums + birth * ADAMAS_SUMS;
   const double least = lag.tolerance * sums[0];
   Missed<T> what = {T(lag.kept[now] / lag.kept[birth]), T(lag.power1[now - birth]), T(lag.power2[now - birth]), T(0), {}};
   if (sums[0] != 0.0) what.limit = T((lag.eps * lag.eps) * root(sums[kTerms] / least));
-  for (int n = 0; n < kTerms; ++n) what.p[n] = T(sums[n] * ratio);
+  for (int n = 0; n < kTerms; ++n) what.p[n] = T(sums[n] * lag.kept[now]);
   return what;
 }
 
-// Whether an element is too near eps for the series.
+// Whether an element is too near eps for the series; of T or registers of it.
 template <class T>
-static inline bool is_far(T m, T square, T limit) {
-  return ((!(square >= limit)) & ((square != T(0)) | (m != T(0)))) | ((square == T(0)) & (m != T(0)));
+static inline auto is_far(const T m, const T square, const T limit) {
+  const T zero = constant<T>(0.0);
+  return ((!(square >= limit)) & ((square != zero) | (m != zero))) | ((square == zero) & (m != zero));
 }
 
 template <class T>
@@ -65,25 +58,36 @@ static void add_steps(const AdamasLag& lag, int64_t birth, int64_t n, const T* m
   }
 }
 
+// How far the series moves an element; of T or registers of it.
+template <class T>
+static inline T moved(const Missed<T>& what, const T eps, const T m, const T square) {
+  const T zero = constant<T>(0.0), one = constant<T>(1.0), r = root(square);
+  const auto live = r > zero;
+  const T inverse = one / (live ? r : one);
+  const T u = live ? m * inverse : zero, e = live ? eps * inverse : zero;
+  T total = what.p[2] - e * what.p[3];
+  total = what.p[1] - e * total;
+  total = what.p[0] - e * total;
+  return u * total;
+}
+
+template <class T>
+static inline void catch_up_values(const Missed<T>& what, const T by, T& x, T& m, T& v) {
+  const T y = what.keep * x - by;
+  x = y == x ? x : y;
+  m = what.power1 * m;
+  v = what.power2 * v;
+}
+
 // Move n elements by the series, or, where they are far, by these sums. kTop: squares are not those of v.
 template <bool kFar, bool kTop, class T>
 static void move(const Missed<T> what, const T eps, int64_t n, T* x, T* m, T* v, const T* top, const T* sum) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const T square = kTop ? top[i] : v[i];
-    const T r = root(square);
-    const bool live = r > T(0);
-    const T inverse = T(1) / (live ? r : T(1));
-    const T u = live ? m[i] * inverse : T(0), e = live ? eps * inverse : T(0);
-    T total = what.p[2] - e * what.p[3];
-    total = what.p[1] - e * total;
-    total = what.p[0] - e * total;
-    T moved = u * total;
-    if constexpr (kFar) moved = is_far(m[i], square, what.limit) ? sum[i] : moved;
-    const T y = what.keep * x[i] - moved;
-    x[i] = y == x[i] ? x[i] : y;
-    m[i] = what.power1 * m[i];
-    v[i] = what.power2 * v[i];
+    T by = moved(what, eps, m[i], square);
+    if constexpr (kFar) by = is_far(m[i], square, what.limit) ? sum[i] : by;
+    catch_up_values(what, by, x[i], m[i], v[i]);
   }
 }
 
@@ -161,79 +165,44 @@ static int64_t catch_up(const AdamasRows& r, int64_t begin, int64_t end) {
   return r.launch->compute == ADAMAS_FLOAT64 ? catch_up_as<double>(r, begin, end) : catch_up_as<float>(r, begin, end);
 }
 
+#include "sparse_registers.h"
+
 // ---- stepping ------------------------------------------------------------------------------------------------------
 
-// The numbers of one row of scalars.
-template <class Rule, class T>
-struct Numbers {
-  Around<T> a;
-  typename Rule::template Scalars<T> c;
-
-  Numbers(const AdamasLaunch& launch, int64_t place) {
-    const double* row = launch.scalars + place * launch.scalars_per_row;
-    a = {T(row[0]), T(row[1]), T(row[2])};
-    T numbers[Rule::kScalars];
-    for (int k = 0; k < Rule::kScalars; ++k) numbers[k] = T(row[3 + k]);
-    static_assert(sizeof(c) == sizeof(numbers));
-    __builtin_memcpy(&c, numbers, sizeof(c));
-  }
-};
-
-// Whether weight, slots and gradient all are T, row-major, where they are.
-template <class Rule, class T>
+// Whether weight, slots and gradient all are float32, row-major, where they are.
+template <class Rule>
 static bool all_direct(const AdamasRows& r) {
   const AdamasLaunch& launch = *r.launch;
-  if (launch.row_length || launch.layout[0] || launch.rounding == ADAMAS_SPLIT || r.dtype != kNative<T>) return false;
-  bool direct = launch.dtype[0] == kNative<T>;
-  for (int k = 0; k < Rule::kSlots; ++k) direct = direct && launch.dtype[2 + k] == kNative<T>;
+  if (launch.row_length || launch.layout[0] || launch.rounding == ADAMAS_SPLIT || r.dtype != ADAMAS_FLOAT32) return false;
+  bool direct = launch.dtype[0] == ADAMAS_FLOAT32;
+  for (int k = 0; k < Rule::kSlots; ++k) direct = direct && launch.dtype[2 + k] == ADAMAS_FLOAT32;
   return direct;
 }
 
 // Touched rows begin .. end.
 template <class Rule, class T>
 static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
+  if constexpr (sizeof(T) == 4) {
+    if (all_direct<Rule>(r)) return step_in_registers<Rule>(r, begin, end);
+  }
   AdamasLaunch one = *r.launch;  // whose gradient is that of one row, moved to where the row's elements are
   void* gradient = nullptr;
   int32_t place = r.launch->row[0];
   one.operand[1] = &gradient;
   one.dtype[1] = r.dtype;
   one.row = &place;
-  const bool direct = all_direct<Rule, T>(r);
   const int64_t length = r.length, grain = width_of(r.dtype);
-  const char* values = static_cast<const char*>(r.values);
-  Numbers<Rule, T> numbers(*r.launch, place);
+  char* const values = static_cast<char*>(const_cast<void*>(r.values));
   Lagging<T> lagging(r);
   for (int64_t k = begin; k < end; ++k) {
-    if (direct && k + kRowsAhead < end) {
-      const int64_t ahead = k + kRowsAhead, bytes = length * int64_t(sizeof(T)), from = r.row[ahead] * bytes;
-      ask_bytes(static_cast<const char*>(one.operand[0][0]) + from, bytes);
-      for (int s = 0; s < Rule::kSlots; ++s) ask_bytes(static_cast<const char*>(one.operand[2 + s][0]) + from, bytes);
-      if (r.lag) __builtin_prefetch(r.lag->last + r.row[ahead], 1, 3);
-      ask_bytes(values + (r.source ? r.source[ahead] : ahead) * bytes, bytes);
-    }
-    const int64_t row = r.row[k], source = r.source ? r.source[k] : k, at = row * length;
+    const int64_t row = r.row[k], at = row * length;
     if (r.lag) {
       lagging.catch_up(row);
       r.lag->last[row] = int32_t(r.lag->now + 1);
     }
-    if (r.scalars && r.scalars[k] != place) {
-      place = r.scalars[k];
-      numbers = Numbers<Rule, T>(*r.launch, place);
-    }
-    if (!direct) {
-      gradient = const_cast<char*>(values) + (source * length - at) * grain;
-      do_block<Rule, T>(one, 0, at, at + length);
-      continue;
-    }
-    T* slots[ADAMAS_MAX_SLOTS + 1] = {};
-    for (int s = 0; s < Rule::kSlots; ++s) slots[s] = static_cast<T*>(one.operand[2 + s][0]) + at;
-    T* const p = static_cast<T*>(one.operand[0][0]) + at;
-    const T* const g = reinterpret_cast<const T*>(values) + source * length;
-    if (numbers.a.l2 != T(0)) {
-      sweep_slots<Rule, true, T>(length, numbers.a, numbers.c, p, g, slots);
-    } else {
-      sweep_slots<Rule, false, T>(length, numbers.a, numbers.c, p, g, slots);
-    }
+    if (r.scalars) place = r.scalars[k];
+    gradient = values + ((r.source ? r.source[k] : k) * length - at) * grain;
+    do_block<Rule, T>(one, 0, at, at + length);
   }
 }
 

@@ -1,7 +1,7 @@
 """Catches rows up with the dense optimizer, by torch: the numbers of the table meet those of the elements.
 
     u = m / sqrt(v),  x = eps / sqrt(v)
-    theta <- W_t/W_s theta - u (P_0 - x P_1 + x^2 P_2 - x^3 P_3),    m <- b1^k m,    v <- b2^k v
+    theta <- W_t/W_s theta - u W_t (P_0 - x P_1 + x^2 P_2 - x^3 P_3),    m <- b1^k m,    v <- b2^k v
 
 Where x^4 P_4 is not negligible beside P_0 (the series alternates: that bounds what is left out), which is where v is
 less than a limit of its row, the steps are added up one by one, the smallest first:
@@ -28,7 +28,7 @@ class Missed:
     Attributes:
         birth: their last steps, counted from the table's start.
         keep: W_t/W_s.
-        sums: P_0 .. P_3.
+        sums: W_t P_0 .. W_t P_3.
         limit: the least square of the denominator that the series is for.
         power1: b1^k.
         power2: b2^k.
@@ -46,14 +46,13 @@ def missed(table: Table, last: torch.Tensor) -> Missed:
     """Return what rows last stepped at these steps have missed."""
     birth, now = last.cpu().long() - table.start, table.now - table.start  # the table is on the host
     kept = torch.tensor(table.kept, dtype=torch.float64)
-    frozen = (birth + table.reach).clamp_max(now)
     sums = table.sums[birth]
     first = sums[:, 0]
     spread = sums[:, TERMS] / torch.where(first != 0, table.tolerance * first, 1.0)
     return Missed(
         birth=birth,
         keep=kept[now] / kept[birth],
-        sums=sums[:, :TERMS] * (kept[now] / kept[frozen]).unsqueeze(1),
+        sums=sums[:, :TERMS] * kept[now],
         limit=torch.where(first != 0, (table.eps * table.eps) * sqrt(spread), 0.0),
         power1=torch.tensor(table.power1, dtype=torch.float64)[now - birth],
         power2=torch.tensor(table.power2, dtype=torch.float64)[now - birth],

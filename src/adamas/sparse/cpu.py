@@ -49,7 +49,8 @@ class CpuRows(RowsLaunch):
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
         kept = self._launch.aim([touched.values], rows, row_of, steps)
         struct = self._rows
-        struct.count, struct.row, struct.values = len(touched.rows), touched.rows.data_ptr(), touched.values.data_ptr()
+        struct.count, struct.row = touched.rows.numel(), touched.rows.data_ptr()
+        struct.values = touched.values.data_ptr()
         struct.source = None if touched.source is None else touched.source.data_ptr()
         struct.dtype = library.DTYPES[touched.values.dtype]
         struct.scalars = None if places is None else places.data_ptr()

@@ -68,16 +68,18 @@ def check_sparse(name: str, p: torch.Tensor, grad: torch.Tensor) -> None:
             f"the gradient of {name} has layout {grad.layout}: sparse gradients must be torch.sparse_coo; convert it "
             f"with p.grad = p.grad.to_sparse(sparse_dim=1), or to_dense()"
         )
-    index = check_entries(name, p, grad)
+    index, _ = check_entries(name, p, grad)
     check_range(name, rows_of(index, p), height_of(p, grad.sparse_dim()))
 
 
-def check_entries(name: str, p: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
-    """Return a gradient's indices; raise RuntimeError if they or their values are no entries of the parameter."""
+def check_entries(name: str, p: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a gradient's indices and values; raise RuntimeError if they are no entries of the parameter."""
     index, values = grad._indices(), grad._values()
     if index.dtype != torch.int64:
         raise RuntimeError(f"the gradient of {name} has indices of {index.dtype}: they must be torch.int64")
     dims = index.shape[0]
+    if not dims:
+        raise RuntimeError(f"the gradient of {name} is sparse and has no sparse dimension: use p.grad.to_dense()")
     if values.shape != (index.shape[1], *p.shape[dims:]):
         raise RuntimeError(
             f"the gradient of {name} has values of shape {tuple(values.shape)}: with {index.shape[1]} entries, {dims} "
@@ -87,7 +89,7 @@ def check_entries(name: str, p: torch.Tensor, grad: torch.Tensor) -> torch.Tenso
     if dims > 1:  # numbers of rows could be in range where an index is not
         for dim, each in enumerate(index):
             check_range(f"{name} (dimension {dim})", each, p.shape[dim])
-    return index
+    return index, values
 
 
 def rows_of(index: torch.Tensor, p: torch.Tensor) -> torch.Tensor:

@@ -30,30 +30,28 @@ def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: 
         RuntimeError: if an index is out of range, or indices or values are of another kind.
         MemoryError: if entries in disorder cannot be sorted.
     """
-    index = check_entries(name, p, grad)
-    rows = (index[0] if len(index) == 1 else rows_of(index, p)).contiguous()
-    values = as_real(grad._values()).contiguous()
-    loaded = library.load() if rows.device.type == "cpu" and values.dtype in library.DTYPES else None
-    if loaded is None or height >= _SHORT or len(rows) >= _SHORT:
-        return merge(name, rows, values, height, compute)
-    count = len(rows)
-    room = torch.empty(3, count + 1, dtype=torch.int64)
-    at, stride = room.data_ptr(), 8 * (count + 1)
-    distinct = loaded.adamas_touch(count, rows.data_ptr(), height, at, at + stride, at + 2 * stride)
+    index, entries = check_entries(name, p, grad)
+    dims, count = index.shape
+    index = (index if dims == 1 else rows_of(index, p)).contiguous()
+    values = as_real(entries).contiguous()
+    loaded = library.load() if index.is_cpu and values.dtype in library.DTYPES else None
+    if loaded is None or height >= _SHORT or count >= _SHORT:
+        return merge(name, index.view(count), values, height, compute)
+    rows, order, first = (torch.empty(n, dtype=torch.int64) for n in (count, count, count + 1))
+    distinct = loaded.adamas_touch(count, index.data_ptr(), height, rows.data_ptr(), order.data_ptr(), first.data_ptr())
     if distinct == _NO_MEMORY:
         raise MemoryError(f"{name} has a gradient of {count} entries, and there is no memory to sort them in")
     if distinct < 0:
-        refuse_index(name, int(rows[-1 - distinct]), height)
-    touched, order, _ = room
+        refuse_index(name, int(index.view(count)[-1 - distinct]), height)
     if distinct == count:
-        return Touched(touched[:count], values, order[:count])
+        return Touched(rows, values, order)
     added = torch.empty(distinct, *values.shape[1:], dtype=compute)
     width = added.numel() // distinct
     loaded.adamas_merge(
-        distinct, at + 2 * stride, at + stride, values.data_ptr(), library.DTYPES[values.dtype],
+        distinct, first.data_ptr(), order.data_ptr(), values.data_ptr(), library.DTYPES[values.dtype],
         library.DTYPES[compute], width, torch.get_num_threads(), added.data_ptr(),
     )  # fmt: skip
-    return Touched(touched[:distinct], added, None)
+    return Touched(rows[:distinct], added, None)
 
 
 def merge(name: str, rows: torch.Tensor, values: torch.Tensor, height: int, compute: torch.dtype) -> Touched:

@@ -7,8 +7,8 @@ A row last stepped at s, with moments m and v, would under AdamW with zero gradi
 
 Expanded in powers of x = eps / sqrt(v), and summed up to step t,
 
-    theta_t = W_t/W_s theta_s - m/sqrt(v) sum_n (-x)^n P_n(s, t),      W_t = keep_1 ... keep_t
-    P_n(s, t) = sum_{j = 1 .. t-s} rate_i r_i^(n+1) b1^j b2^(-(n+1)j/2) W_t/W_i
+    theta_t = W_t/W_s theta_s - W_t m/sqrt(v) sum_n (-x)^n P_n(s, t),      W_t = keep_1 ... keep_t
+    P_n(s, t) = sum_{j = 1 .. t-s} rate_i r_i^(n+1) b1^j b2^(-(n+1)j/2) / W_i
 
 P_n is made of numbers of the host alone. From step t - 1 to t it takes one multiplication and one addition, of all
 births s at once; and only of those at most ``reach`` steps ago, for terms shrink as (b1/sqrt(b2))^j. AMSGrad divides by
@@ -43,7 +43,7 @@ class Table:
         start: the step that all rows were at when the table was made.
         now: the step it has come to.
         reach: how many steps after its last a row still moves.
-        sums: P_0 .. P_4 of the births start, start + 1, ... (float64); those behind the reach as they were there.
+        sums: P_0 .. P_4 of the births start, start + 1, ... (float64); those behind the reach no longer change.
         kept: W of start, start + 1, ... over that of start.
         rate: rate_i of the same steps; its first number means nothing, as no row has missed that step.
         unbias: 1 / r_i of the same steps.
@@ -88,12 +88,10 @@ class Table:
             self.sums = torch.cat([self.sums, torch.zeros_like(self.sums)])
         rate, r = h.lr / (1 - self.beta1**self.now), math.sqrt(1 - self.beta2**self.now)
         first = max(0, at - self.reach)
-        missed = self.sums[first:at]
-        if h.keep != 1.0:
-            missed *= h.keep
-        factors = torch.tensor([rate * r ** (n + 1) for n in range(COLUMNS)], dtype=torch.float64)
-        missed.addcmul_(self._powers[first - at :], factors)
-        self.kept.append(self.kept[-1] * h.keep)
+        kept = self.kept[-1] * h.keep
+        factors = array("d", [rate / kept * r ** (n + 1) for n in range(COLUMNS)])
+        self.sums[first:at].addcmul_(self._powers[first - at :], torch.frombuffer(factors, dtype=torch.float64))
+        self.kept.append(kept)
         self.rate.append(rate)
         self.unbias.append(1 / r)
         self.power1.append(self.beta1**at)
