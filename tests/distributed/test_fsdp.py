@@ -19,7 +19,8 @@ def test_every_rule_and_format_steps_as_whole(ranks: Ranks, size: int) -> None:
 
 @every_size
 def test_every_rounding_has_the_same_random_numbers(ranks: Ranks, size: int) -> None:
-    assert ranks.each(size, jobs.every_rounding, engines=["auto", "reference"]) == [[]] * size
+    engines = ["auto", "reference"] if size == 4 else ["auto"]
+    assert ranks.each(size, jobs.every_rounding, engines=engines) == [[]] * size
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")

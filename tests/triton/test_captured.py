@@ -36,21 +36,22 @@ class Training:
 
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         torch.manual_seed(0)
-        self.params = [torch.nn.Parameter(torch.randn(shape).to(dtype)) for shape in SHAPES]
+        self.params: list[torch.Tensor] = [torch.nn.Parameter(torch.randn(shape).to(dtype)) for shape in SHAPES]
 
     def new_gradients(self) -> None:
         for p in self.params:
             p.grad = torch.zeros_like(p)
 
-    def fill(self, step: int, scale: float = 1.0) -> None:
+    def gradients(self) -> list[torch.Tensor]:
+        return [p.grad for p in self.params if p.grad is not None]
+
+    def fill(self, step: int) -> None:
         torch.manual_seed(step + 1)
-        for p in self.params:
-            assert p.grad is not None
-            p.grad.copy_(torch.randn(p.shape) * scale)
+        for grad in self.gradients():
+            grad.copy_(torch.randn(grad.shape))
 
     def break_gradient(self) -> None:
-        assert self.params[0].grad is not None
-        self.params[0].grad[0, 0] = float("inf")
+        self.gradients()[0][0, 0] = float("inf")
 
 
 def assert_same(a: Training, b: Training, one: adamas.Optimizer, other: adamas.Optimizer) -> None:
@@ -188,7 +189,7 @@ def test_replays_and_steps_in_turns() -> None:
     reference = adamas.AdamW(other.params, lr=0.01, engine="reference", clip_norm=5.0)
     recording = replayed(one, optimizer, optimizer.step)
     plain(other, reference.step)
-    kept = [p.grad for p in one.params]
+    kept = one.gradients()
     one.new_gradients()
     for training, each in ((one, optimizer), (other, reference)):
         training.fill(20)
@@ -196,8 +197,8 @@ def test_replays_and_steps_in_turns() -> None:
         each.step()
         each.param_groups[0]["lr"], each.guards.clip_norm = 0.01, 5.0
         training.fill(21)
-    for p, grad in zip(one.params, kept, strict=True):
-        grad.copy_(p.grad)
+    for old, new in zip(kept, one.gradients(), strict=True):
+        old.copy_(new)
     recording.replay()
     reference.step()
     assert_same(one, other, optimizer, reference)
@@ -297,6 +298,16 @@ def test_what_a_capture_finds_changed(monkeypatch: pytest.MonkeyPatch) -> None:
         plainly.step()
     with pytest.raises(RuntimeError, match="SGD has no such option: leave step"):
         adamas.SGD(training.params).step()
+
+
+def test_without_gradients_nothing_is_launched() -> None:
+    training = Training()
+    optimizer = adamas.AdamW(training.params, capturable=True, engine="triton", clip_norm=1.0)
+    with recorded() as recording, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capturing, "is_capturing", lambda: False)
+        optimizer.step()
+    assert not [name for name, *_ in recording.signature() if not name.startswith("aten")]
+    assert (optimizer.skipped, optimizer.state) == (0, {})
 
 
 def test_a_captured_plan_is_held() -> None:

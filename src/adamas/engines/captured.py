@@ -222,6 +222,8 @@ class CapturablePlan(Plan):
             clip_norm: the largest norm of all gradients; None: any.
             skipped: counts steps that are not taken (int64).
         """
+        if not self.items:  # no gradient, and so no device
+            return
         start, kept = 0, []
         for batch in self._captured:
             end = start + len(batch.items)
