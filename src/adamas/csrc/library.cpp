@@ -230,17 +230,14 @@ int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const double* moment
 int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial, double* out) {
   if (!sound(*launch)) return -1;
   const AdamasKernels::Look block = chosen->kernels->find_look(launch->rule, launch->compute);
-  const AdamasKernels::Share take = chosen->kernels->find(launch->rule, launch->compute);
-  if (!block || !take) return -1;
+  if (!block) return -1;
   // Units of rows reach over the ends of blocks, so there all is looked at first.
   const bool together = step && !launch->row_length;
   constexpr int kLast = ADAMAS_STATISTICS - 1;  // all but the last are added up
   share_blocks(launch->tensors, launch->numel, launch->first_block, launch->threads,
                [&](int64_t at, int64_t tensor, int64_t start, int64_t end) {
-                 block(*launch, limits, tensor, start, end, partial + at * ADAMAS_STATISTICS);
-                 if (!together) return;
-                 const FlushDenormals flush;
-                 take(*launch, at, at + 1);
+                 const FlushDenormals flush;  // as the step does
+                 block(*launch, limits, together, tensor, start, end, partial + at * ADAMAS_STATISTICS);
                });
   for (int64_t tensor = 0; tensor < launch->tensors; ++tensor, out += ADAMAS_STATISTICS) {
     for (int k = 0; k <= kLast; ++k) out[k] = 0.0;
