@@ -67,10 +67,26 @@ def test_every_rule(case: Case, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("state_format", ["float32", "bfloat16", "int8", "int4"])
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic", "split24", "split32"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_every_format_and_rounding(dtype: torch.dtype, rounding: str, state_format: str) -> None:
+@pytest.mark.parametrize("shape", [(3, 1037), (5, 1024)], ids=str)
+def test_every_format_and_rounding(
+    shape: tuple[int, int], dtype: torch.dtype, rounding: str, state_format: str
+) -> None:
     torch.manual_seed(1)
-    grads = [1e-3 * g for g in gradients((3, 1037), dtype)]
-    same(ADAM, [torch.randn(3, 1037).to(dtype)], grads, state_format=state_format, rounding=rounding, lr=1e-4)
+    grads = [1e-3 * g for g in gradients(shape, dtype)]
+    same(ADAM, [torch.randn(shape).to(dtype)], grads, state_format=state_format, rounding=rounding, lr=1e-4)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic", "split24"])
+def test_units_on_every_instruction_set(rounding: str, isa: str, restored_isa: None) -> None:  # noqa: F811
+    loaded = library.load()
+    assert loaded is not None
+    if loaded.adamas_use_isa(isa.encode()) != 0:
+        pytest.skip(f"this CPU has no {isa}")
+    torch.manual_seed(7)
+    for dtype in (torch.float32, torch.bfloat16):
+        grads = [1e-3 * g for g in gradients((37, 256), dtype)]
+        same(ADAM, [torch.randn(37, 256).to(dtype)], grads, state_format="int8", rounding=rounding, lr=1e-4)
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic", "split24"])

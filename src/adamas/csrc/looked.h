@@ -1,5 +1,5 @@
 // A step that is looked at, in one sweep: memory is read, and the rule computed, once for both. For weights and slots in
-// float32, and those of strips.h; all flat.
+// float32, those of strips.h, and those of units.h in bytes; all flat.
 // Included by stats.h, inside the namespace of an instruction set.
 
 // Write what is rounded to nearest already, as put() in strips.h does it.
@@ -24,7 +24,7 @@ struct Looked {
     S* s[ADAMAS_MAX_SLOTS] = {};
     for (int j = 0; j < Rule::kSlots; ++j) s[j] = slots[j];
     Tally<float> all = to;
-    typename CountsOf<float>::Type counts{all};
+    typename CountsOf<float>::Type counts;
     for (int64_t at = 0; at < n; at += kStrip) {
       ask_ahead(p + at);
       ask_ahead(g + at);
@@ -57,7 +57,7 @@ struct Looked {
         }
       }
     }
-    counts.finish();
+    counts.finish(all);
     to = all;
   }
 
@@ -70,6 +70,45 @@ struct Looked {
   }
 };
 
+// What steps units and looks at them.
+template <class Rule>
+struct LookedUnits {
+  Looker<Rule, float> looker;
+  Tally<float> tally;
+  typename CountsOf<float>::Type counts;
+  static constexpr int kSlots = Rule::kSlots;
+  static constexpr bool kLooks = true;
+
+  template <class Weights>
+  ADAMAS_INLINE Pair step(Pair x, Pair g, Floats* low, Floats* high, int64_t place, const Weights& weights) {
+    constexpr int kParts = Tally<float>::kParts;
+    const auto again = [&](Floats y) __attribute__((always_inline)) { return weights.again(y, looker.nearest); };
+    const int part = int(place % kParts), next = int((place + 1) % kParts);
+    return {looker.see(x.low, g.low, low, part, tally, counts, again).y,
+            looker.see(x.high, g.high, high, next, tally, counts, again).y};
+  }
+};
+
+// Look at and step a block of units, of slots in bytes and rows that are made of whole units. Returns whether they are.
+template <class Rule>
+static bool look_and_step_units(const AdamasLaunch& launch, const Looker<Rule, float>& looker, const Place* place,
+                                int64_t tensor, int64_t start, int64_t end, Tally<float>& to) {
+  const Weight weight = weight_of(launch, tensor);
+  const Randomness random = randomness_of(launch, tensor);
+  const int64_t length = launch.row_length[tensor];
+  if (length % kUnit || in_registers<Rule>(place, weight, random) != 8) return false;
+  const bool rolls = random.stochastic && !weight.split && place[0].dtype == ADAMAS_BFLOAT16;
+  const int64_t units = units_from(random.origin + start, start % length, end - start, length, rolls);
+  if (units * kUnit != end - start) return false;
+  Blocks blocks[ADAMAS_MAX_SLOTS];
+  for (int k = 0; k < Rule::kSlots; ++k) blocks[k] = blocks_of(launch, tensor, k, start / length, start % length);
+  LookedUnits<Rule> looked = {looker, to, {}};
+  do_units<UnitSlots<Rule, ByteSlot>>(start, units, looked, place, blocks, weight, random);
+  looked.counts.finish(looked.tally);
+  to = looked.tally;
+  return true;
+}
+
 // Look at as many elements of a block as can be stepped in the same sweep, and step them. Returns how many those are.
 template <class Rule>
 static int64_t look_and_step(const AdamasLaunch& launch, const Looker<Rule, float>& looker, int64_t tensor, int64_t start,
@@ -77,6 +116,8 @@ static int64_t look_and_step(const AdamasLaunch& launch, const Looker<Rule, floa
   const int64_t n = (end - start) & ~int64_t(kStrip - 1);
   Place place[2 + Rule::kSlots];
   for (int k = 0; k < 2 + Rule::kSlots; ++k) place[k] = place_of(launch, tensor, k);
+  if (launch.row_length) return look_and_step_units(launch, looker, place, tensor, start, end, to) ? end - start : 0;
+  if (launch.rounding == ADAMAS_SPLIT) return 0;
   const int32_t weight = place[0].dtype, slot = Rule::kSlots ? place[2].dtype : ADAMAS_FLOAT32;
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
     if (place[k].layout || place[k].dtype != (k < 2 ? weight : slot)) return 0;

@@ -42,14 +42,19 @@ struct Looker {
     scaled = T(row[2]) != T(1);
   }
 
-  // What becomes of a weight: as it is computed and, if that is rounded to nearest, after it; and u.
+  // What becomes of a weight: as it is computed, as it would be read again, and the step u.
   struct Next {
     Value y, written, u;
   };
 
+  ADAMAS_INLINE Next see(Value x, Value g, Value* slots, int part, Tally<T>& to, auto& counts) const {
+    const auto read_again = [&](Value y) __attribute__((always_inline)) { return rounds ? nearest(y) : y; };
+    return see(x, g, slots, part, to, counts, read_again);
+  }
+
   // Elements of which x, g and the slots are given; the slots are replaced.
-  template <class Counts>
-  ADAMAS_INLINE Next see(Value x, Value g, Value* slots, int part, Tally<T>& to, Counts& counts) const {
+  template <class Counts, class Again>
+  ADAMAS_INLINE Next see(Value x, Value g, Value* slots, int part, Tally<T>& to, Counts& counts, Again read_again) const {
     const Value zero = {};
     Value gradient = scaled ? factor * g : g;
     if (coupled) gradient = gradient + l2 * x;
@@ -57,7 +62,7 @@ struct Looker {
     for (int k = 0; k < Rule::kSlots; ++k) plain[k] = old[k] = slots[k];
     const Value exact = update_slots<Rule, Value>(keep * x, gradient, c, slots);
     const Value u = update_slots<Rule, Value>(zero, gradient, c, plain);  // 0 - u, where only squares and sizes matter
-    const Value y = exact == x ? x : exact, written = rounds ? nearest(y) : y;
+    const Value y = exact == x ? x : exact, written = read_again(y);
     const Value square = gradient * gradient;
     Value(&sum)[kSumsOf] = to.sum[part];
     sum[kSquares] = sum[kSquares] + square;
@@ -65,17 +70,17 @@ struct Looker {
     sum[kWeights] = sum[kWeights] + x * x;
     to.top[part] = larger(magnitude(gradient), to.top[part]);
     const auto moved = Counts::hits(u != zero);
-    counts.add(part, kMoved, moved);
-    counts.add(part, kLarge, Counts::hits(magnitude(u) > large));
-    counts.add(part, kLost, moved & Counts::hits(written == x));
+    counts.add(to, part, kMoved, moved);
+    counts.add(to, part, kLarge, Counts::hits(magnitude(u) > large));
+    counts.add(to, part, kLost, moved & Counts::hits(written == x));
     if constexpr (Rule::kFirst >= 0) sum[kAlong] = sum[kAlong] + gradient * old[Rule::kFirst];
     if constexpr (Rule::kSecond >= 0) {
       const Value v = slots[Rule::kSecond], mean = v * unbias, below = mean < floor ? floor : mean;
       sum[kRatios] = sum[kRatios] + square / below;
       sum[kMeans] = sum[kMeans] + v;
       const auto alive = Counts::hits(v > zero);
-      counts.add(part, kAlive, alive);
-      counts.add(part, kUnder, alive & Counts::hits(mean < under));
+      counts.add(to, part, kAlive, alive);
+      counts.add(to, part, kUnder, alive & Counts::hits(mean < under));
     }
     return {y, written, u};
   }
@@ -87,7 +92,7 @@ struct Looker {
     const T* s[Rule::kSlots + 1] = {};
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = slots[k];
     Tally<T> all = to;
-    Counts counts{all};
+    Counts counts;
     for (int64_t at = 0; at < n; at += kSums) {
       ask_soon(p + at);
       ask_soon(g + at);
@@ -104,7 +109,7 @@ struct Looker {
         }
       }
     }
-    counts.finish();
+    counts.finish(all);
     to = all;
   }
 
@@ -130,8 +135,6 @@ struct Looker {
     __builtin_memcpy(next + whole, out[1], size_t(left) * sizeof(T));
   }
 };
-
-#include "looked.h"
 
 // How a weight is read again that is being written.
 enum Again { kAsComputed, kRounded, kByWriting };  // stochastic rounding, which loses nothing on average, counts as the first
@@ -213,6 +216,8 @@ static void look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, bool
   }
 }
 
+#include "looked.h"
+
 // The numbers of a block of a tensor; and its step, if that is asked for.
 template <class Rule, class T>
 static void statistics(const AdamasLaunch& launch, const double* limits, bool step, int64_t tensor, int64_t start,
@@ -223,14 +228,14 @@ static void statistics(const AdamasLaunch& launch, const double* limits, bool st
   Tally<T> tally;
   int64_t lost = 0, rest = start;
   if constexpr (sizeof(T) == 4) {
-    if (step && how != kByWriting) rest += look_and_step(launch, looker, tensor, start, end, tally);
+    if (step) rest += look_and_step(launch, looker, tensor, start, end, tally);
   }
   if (rest < end) {
     look(launch, looker, how == kByWriting, tensor, rest, end, tally, lost);
     if (step) do_block<Rule, T>(launch, tensor, rest, end);
   }
   tally.give(out);
-  if (how == kByWriting) out[kSumsOf + kLost] = double(lost);
+  if (how == kByWriting && rest < end) out[kSumsOf + kLost] = double(lost);
   if (out[kSquares] - out[kSquares] == 0.0) return;  // else gradients are read again: no step changes them
   out[kNonfinite] = double(count_nonfinite<T>(place_of(launch, tensor, 1), start, end));
 }

@@ -93,17 +93,15 @@ struct Tally {
 // Where they are counted: in each lane,
 template <class T>
 struct PerLane {
-  Tally<T>& tally;
-
   template <class Mask>
   static ADAMAS_INLINE Mask hits(Mask mask) {
     return mask;
   }
   template <class Mask>
-  ADAMAS_INLINE void add(int part, int which, Mask hits) {
+  ADAMAS_INLINE void add(Tally<T>& tally, int part, int which, Mask hits) {
     tally.count[part][which] = more(tally.count[part][which], hits);
   }
-  void finish() {}
+  void finish(Tally<T>&) {}
 };
 
 template <class T>
@@ -115,12 +113,11 @@ struct CountsOf {
 // or, as it does not matter to a count which lane it is of, all in one number. AVX2 has 16 registers for vectors, too few for
 // counts, and others that do nothing here.
 struct PerTally {
-  Tally<float>& tally;
   int64_t count[kCountsOf] = {};
 
   static ADAMAS_INLINE uint32_t hits(Ints mask) { return uint32_t(_mm256_movemask_ps(__m256(mask))); }
-  ADAMAS_INLINE void add(int, int which, uint32_t hits) { count[which] += __builtin_popcount(hits); }
-  void finish() {
+  ADAMAS_INLINE void add(Tally<float>&, int, int which, uint32_t hits) { count[which] += __builtin_popcount(hits); }
+  void finish(Tally<float>& tally) {
     for (int s = 0; s < kCountsOf; ++s) tally.count_lane(s, 0) += int32_t(count[s]);
   }
 };

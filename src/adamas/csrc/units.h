@@ -12,6 +12,8 @@ struct PlainWeights {
   ADAMAS_INLINE Pair read(int64_t i) const { return load_pair(at + i); }
   ADAMAS_INLINE void start(int64_t) {}
   ADAMAS_INLINE void write(int64_t i, Pair x) const { store_pair(at + i, x); }
+  // As it would be read again, without what is rounded at random; NaN may become any number.
+  ADAMAS_INLINE Floats again(Floats x, const auto&) const { return x; }
 };
 
 // Bfloat16 weights, rounded to nearest or at random; `first` is the row-major index of element 0, a multiple of 32.
@@ -27,6 +29,7 @@ struct ShortWeights {
     if (stochastic && i % kStrip == 0) rolls = Rolls(key, first + uint32_t(i));
   }
   ADAMAS_INLINE void write(int64_t i, Pair x) const { put(at + i, x, rolls, stochastic, int(i % kStrip) / (2 * kLanes)); }
+  ADAMAS_INLINE Floats again(Floats x, const auto& nearest) const { return stochastic ? x : nearest(x); }
 };
 
 // Bfloat16 weights with a byte more of each beside: see split.h.
@@ -59,6 +62,12 @@ struct SplitWeights {
     }
     store_upper(at + i, up[0], up[1]);
     store_byte_pair(low + i, rest[0], rest[1]);
+  }
+
+  ADAMAS_INLINE Floats again(Floats x, const auto&) const {
+    const Words up = (Words(x) + 0x8000u) & 0xffff0000u;
+    const Ints byte = (Ints(Words(x) - up) + 128) >> 8, rest = byte < 127 ? byte : Ints{} + 127;
+    return Floats(up + Words(rest << 8));
   }
 };
 
@@ -149,9 +158,9 @@ struct UnitSlots {
   }
 };
 
-// The unit at element `at` of what the operands point to.
-template <class Rule, class Weights, class Gradient, class Slots>
-static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, const Gradient* g, int64_t at,
+// The unit at element `at` of what the operands point to. Steps: Strips, or what looks, too (looked.h).
+template <class Steps, class Weights, class Gradient, class Slots>
+static ADAMAS_INLINE void step_unit(Steps& rule, Weights& weights, const Gradient* g, int64_t at,
                                     Slots& slots, const Key* key) {
   Ints largest[ADAMAS_MAX_SLOTS][2] = {};  // not in the slots: here the compiler knows that nothing else writes it
   for (int64_t i = 0; i < kUnit; i += 2 * kLanes) {
@@ -167,7 +176,7 @@ static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, 
       low[j] = value.low;
       high[j] = value.high;
     });
-    const Pair y = {rule.step(x.low, gradient.low, low), rule.step(x.high, gradient.high, high)};
+    const Pair y = rule.step(x, gradient, low, high, i / kLanes, weights);
     slots.each([&](auto& slot, int j) __attribute__((always_inline)) {
       slot.keep(i, {low[j], high[j]}, largest[j]);
     });
@@ -180,9 +189,10 @@ static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, 
 
 // Two units take turns: one is coded after the next is stepped. A block's codes wait for its largest element, and what is
 // made of it, so right after its step there would be nothing to do but wait.
-template <class Slots, class Rule, class Weights, class Gradient>
-static __attribute__((noinline)) void step_units(const Strips<Rule> rule, Weights weights, const Gradient* g,
-                                                 const Blocks* blocks, const Key* key, int64_t units) {
+template <class Slots, class Steps, class Weights, class Gradient>
+static __attribute__((noinline)) void step_units(Steps& steps, Weights weights, const Gradient* g, const Blocks* blocks,
+                                                 const Key* key, int64_t units) {
+  Steps rule = steps;
   Slots turns[2];
   const auto code = [&](int64_t unit) __attribute__((always_inline)) {
     turns[unit & 1].each([&](auto& slot, int) __attribute__((always_inline)) { slot.close(); });
@@ -194,6 +204,7 @@ static __attribute__((noinline)) void step_units(const Strips<Rule> rule, Weight
     if (unit > 0) code(unit - 1);
   }
   code(units - 1);
+  if constexpr (Steps::kLooks) steps = rule;
 }
 
 // Bits of a code where a tensor's whole units can go this way, 8 or 4; else 0.
@@ -216,11 +227,11 @@ static int in_registers(const Place* place, const Weight& weight, const Randomne
 }
 
 // Units of which the first begins at element `at`; the codes and scales of all lie one after another.
-template <class Slots, class Rule>
-static void do_units(int64_t at, int64_t units, const Strips<Rule>& rule, const Place* place, const Blocks* blocks,
+template <class Slots, class Steps>
+static void do_units(int64_t at, int64_t units, Steps& rule, const Place* place, const Blocks* blocks,
                      const Weight& weight, const Randomness& random) {
   Key key[ADAMAS_MAX_SLOTS];
-  for (int j = 0; j < Rule::kSlots; ++j) key[j] = random.key(2 + j);
+  for (int j = 0; j < Steps::kSlots; ++j) key[j] = random.key(2 + j);
   void* p = place[0].flat_at(at);
   const void* g = place[1].flat_at(at);
   if (place[0].dtype == ADAMAS_FLOAT32) {
