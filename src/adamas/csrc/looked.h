@@ -79,13 +79,11 @@ struct LookedUnits {
   static constexpr int kSlots = Rule::kSlots;
   static constexpr bool kLooks = true;
 
-  template <class Weights>
-  ADAMAS_INLINE Pair step(Pair x, Pair g, Floats* low, Floats* high, int64_t place, const Weights& weights) {
+  ADAMAS_INLINE Pair step(Pair x, Pair g, Floats* low, Floats* high, int64_t place) {
     constexpr int kParts = Tally<float>::kParts;
-    const auto again = [&](Floats y) __attribute__((always_inline)) { return weights.again(y, looker.nearest); };
     const int part = int(place % kParts), next = int((place + 1) % kParts);
-    return {looker.see(x.low, g.low, low, part, tally, counts, again).y,
-            looker.see(x.high, g.high, high, next, tally, counts, again).y};
+    return {looker.see(x.low, g.low, low, part, tally, counts).y,
+            looker.see(x.high, g.high, high, next, tally, counts).y};
   }
 };
 

@@ -23,10 +23,11 @@ struct Looker {
   using Value = typename LanesOf<T>::Value;
   Value keep, l2, factor, large, unbias, floor, under;
   typename Rule::template Scalars<Value> c;
-  bool coupled, scaled, rounds;  // to bfloat16, to nearest
+  bool coupled, scaled;
+  Again again;
   Nearest nearest;
 
-  Looker(const double* row, const double* limits, bool rounds) : rounds(rounds) {
+  Looker(const double* row, const double* limits, Again again) : again(again) {
     Value numbers[Rule::kScalars];
     for (int k = 0; k < Rule::kScalars; ++k) numbers[k] = spread(T(row[3 + k]), Value{});
     static_assert(sizeof(c) == sizeof(numbers));
@@ -47,14 +48,9 @@ struct Looker {
     Value y, written, u;
   };
 
-  ADAMAS_INLINE Next see(Value x, Value g, Value* slots, int part, Tally<T>& to, auto& counts) const {
-    const auto read_again = [&](Value y) __attribute__((always_inline)) { return rounds ? nearest(y) : y; };
-    return see(x, g, slots, part, to, counts, read_again);
-  }
-
   // Elements of which x, g and the slots are given; the slots are replaced.
-  template <class Counts, class Again>
-  ADAMAS_INLINE Next see(Value x, Value g, Value* slots, int part, Tally<T>& to, Counts& counts, Again read_again) const {
+  template <class Counts>
+  ADAMAS_INLINE Next see(Value x, Value g, Value* slots, int part, Tally<T>& to, Counts& counts) const {
     const Value zero = {};
     Value gradient = scaled ? factor * g : g;
     if (coupled) gradient = gradient + l2 * x;
@@ -62,7 +58,7 @@ struct Looker {
     for (int k = 0; k < Rule::kSlots; ++k) plain[k] = old[k] = slots[k];
     const Value exact = update_slots<Rule, Value>(keep * x, gradient, c, slots);
     const Value u = update_slots<Rule, Value>(zero, gradient, c, plain);  // 0 - u, where only squares and sizes matter
-    const Value y = exact == x ? x : exact, written = read_again(y);
+    const Value y = exact == x ? x : exact, written = read_again(y, again, nearest);
     const Value square = gradient * gradient;
     Value(&sum)[kSumsOf] = to.sum[part];
     sum[kSquares] = sum[kSquares] + square;
@@ -85,11 +81,11 @@ struct Looker {
     return {y, written, u};
   }
 
-  // u and the new weight also go to step and next, if those are there.
+  // u and the new weight also go to step and next, if those are there; new slots to where they are if they are to be written.
   template <class Counts>
-  static void sixteens(const Looker self, int64_t n, const T* p, const T* g, const T* const* slots, T* step, T* next,
+  static void sixteens(const Looker self, bool write, int64_t n, const T* p, const T* g, T* const* slots, T* step, T* next,
                        Tally<T>& to) {
-    const T* s[Rule::kSlots + 1] = {};
+    T* s[Rule::kSlots + 1] = {};
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = slots[k];
     Tally<T> all = to;
     Counts counts;
@@ -107,6 +103,7 @@ struct Looker {
           store(step + i, seen.u);
           store(next + i, seen.y);
         }
+        for (int k = 0; write && k < Rule::kSlots; ++k) store(s[k] + i, now[k]);
       }
     }
     counts.finish(all);
@@ -114,12 +111,12 @@ struct Looker {
   }
 
   // Any number of elements. Those behind the end are copies of the last one, and not counted.
-  void run(int64_t n, const T* p, const T* g, const T* const* slots, T* step, T* next, Tally<T>& to) const {
+  void run(bool write, int64_t n, const T* p, const T* g, T* const* slots, T* step, T* next, Tally<T>& to) const {
     const int64_t whole = n & ~int64_t(kSums - 1), left = n - whole;
-    if (whole) sixteens<typename CountsOf<T>::Type>(*this, whole, p, g, slots, step, next, to);
+    if (whole) sixteens<typename CountsOf<T>::Type>(*this, write, whole, p, g, slots, step, next, to);
     if (!left) return;
     T own[2][kSums], own_slots[Rule::kSlots + 1][kSums], out[2][kSums];
-    const T* s[Rule::kSlots + 1];
+    T* s[Rule::kSlots + 1];
     for (int64_t i = 0; i < kSums; ++i) {
       const int64_t from = whole + (i < left ? i : left - 1);
       own[0][i] = p[from];
@@ -128,21 +125,23 @@ struct Looker {
     }
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = own_slots[k];
     Tally<T> rest;
-    sixteens<PerLane<T>>(*this, kSums, own[0], own[1], s, out[0], next ? out[1] : nullptr, rest);
+    sixteens<PerLane<T>>(*this, write, kSums, own[0], own[1], s, out[0], next ? out[1] : nullptr, rest);
     to.add(rest, left);
+    for (int k = 0; write && k < Rule::kSlots; ++k) __builtin_memcpy(slots[k] + whole, s[k], size_t(left) * sizeof(T));
     if (!next) return;
     __builtin_memcpy(step + whole, out[0], size_t(left) * sizeof(T));
     __builtin_memcpy(next + whole, out[1], size_t(left) * sizeof(T));
   }
 };
 
-// How a weight is read again that is being written.
-enum Again { kAsComputed, kRounded, kByWriting };  // stochastic rounding, which loses nothing on average, counts as the first
-
 static inline Again again(const AdamasLaunch& launch, int32_t native) {
-  if (launch.rounding == ADAMAS_SPLIT) return kByWriting;
+  const bool bfloat16 = native == ADAMAS_FLOAT32 && launch.dtype[0] == ADAMAS_BFLOAT16;
+  if (launch.rounding == ADAMAS_SPLIT) {
+    if (!bfloat16) return kByWriting;
+    return launch.dtype[ADAMAS_LOW] == ADAMAS_INT8 ? kWithByte : kAsComputed;  // 16 bits more are all there are
+  }
   if (launch.rounding == ADAMAS_STOCHASTIC || launch.dtype[0] == native) return kAsComputed;
-  return native == ADAMAS_FLOAT32 && launch.dtype[0] == ADAMAS_BFLOAT16 ? kRounded : kByWriting;
+  return bfloat16 ? kRounded : kByWriting;
 }
 
 // Return the weights as they would be read again.
@@ -190,19 +189,24 @@ static int64_t count_nonfinite(const Place& gradients, int64_t start, int64_t en
   return bad;
 }
 
-// Look at elements start .. end of a tensor, and leave them.
+// Look at elements start .. end of a tensor, by way of stages where they are not what the rule computes in; and step them if
+// that is asked for, which it must not be of slots in blocks. Returns how many updates are lost, if weights must be written to know it.
 template <class Rule, class T>
-static void look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, bool by_writing, int64_t tensor, int64_t start,
-                 int64_t end, Tally<T>& tally, int64_t& lost) {
+static int64_t look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, bool step, int64_t tensor, int64_t start,
+                    int64_t end, Tally<T>& tally) {
   const Weight weight = weight_of(launch, tensor);
+  const bool by_writing = looker.again == kByWriting, in_memory = !weight.split && in_place<T>(weight.upper);
   Place place[2 + Rule::kSlots];
   for (int k = 0; k < 2 + Rule::kSlots; ++k) place[k] = place_of(launch, tensor, k);
-  alignas(64) T stage[2 + Rule::kSlots][kChunk], step[kChunk], next[kChunk], written[kChunk];
+  Randomness random = randomness_of(launch, tensor);
+  alignas(64) T stage[2 + Rule::kSlots][kChunk], u[kChunk], next[kChunk], written[kChunk];
+  int64_t lost = 0;
   for (int64_t at = start; at < end; at += kChunk) {
-    const int64_t n = end - at < kChunk ? end - at : kChunk;
-    const T* x = weight.fetch(at, n, stage[0]);
+    const int64_t n = end - at < kChunk ? end - at : kChunk, after = end - at - n < n ? end - at - n : n;
+    for (int k = 0; !launch.row_length && k < 2 + Rule::kSlots; ++k) ask_for(place[k], at + n, after);
+    T* x = weight.fetch(at, n, stage[0]);
     const T* g = fetch_as<T>(place[1], at, n, stage[1]);
-    const T* slots[Rule::kSlots + 1];
+    T* slots[Rule::kSlots + 1];
     for (int k = 0; k < Rule::kSlots; ++k) {
       slots[k] = stage[2 + k];
       if (in_blocks(place[2 + k].dtype)) {
@@ -211,9 +215,15 @@ static void look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, bool
         slots[k] = fetch_as<T>(place[2 + k], at, n, stage[2 + k]);
       }
     }
-    looker.run(n, x, g, slots, step, by_writing ? next : nullptr, tally);
-    if (by_writing) lost += count_lost(n, x, step, as_written(launch, next, n, written));
+    looker.run(step, n, x, g, slots, u, by_writing || step ? next : nullptr, tally);
+    if (by_writing) lost += count_lost(n, x, u, as_written(launch, next, n, written));
+    if (!step) continue;
+    random.prepare(at, n);
+    if (in_memory) __builtin_memcpy(x, next, size_t(n) * sizeof(T));
+    weight.put(at, n, next, random.dice(0, at));
+    for (int k = 0; k < Rule::kSlots; ++k) put_as<T>(place[2 + k], at, n, slots[k], random.dice(2 + k, at));
   }
+  return lost;
 }
 
 #include "looked.h"
@@ -222,20 +232,19 @@ static void look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, bool
 template <class Rule, class T>
 static void statistics(const AdamasLaunch& launch, const double* limits, bool step, int64_t tensor, int64_t start,
                        int64_t end, double* out) {
-  const Again how = again(launch, kNative<T>);
   const Looker<Rule, T> looker(launch.scalars + int64_t(launch.row[tensor]) * launch.scalars_per_row,
-                               limits + int64_t(launch.row[tensor]) * 4, how == kRounded);
+                               limits + int64_t(launch.row[tensor]) * 4, again(launch, kNative<T>));
   Tally<T> tally;
   int64_t lost = 0, rest = start;
   if constexpr (sizeof(T) == 4) {
     if (step) rest += look_and_step(launch, looker, tensor, start, end, tally);
   }
   if (rest < end) {
-    look(launch, looker, how == kByWriting, tensor, rest, end, tally, lost);
-    if (step) do_block<Rule, T>(launch, tensor, rest, end);
+    lost = look(launch, looker, step && !launch.row_length, tensor, rest, end, tally);
+    if (step && launch.row_length) do_block<Rule, T>(launch, tensor, rest, end);
   }
   tally.give(out);
-  if (how == kByWriting && rest < end) out[kSumsOf + kLost] = double(lost);
+  if (looker.again == kByWriting) out[kSumsOf + kLost] = double(lost);
   if (out[kSquares] - out[kSquares] == 0.0) return;  // else gradients are read again: no step changes them
   out[kNonfinite] = double(count_nonfinite<T>(place_of(launch, tensor, 1), start, end));
 }

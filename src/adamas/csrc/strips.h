@@ -42,9 +42,8 @@ struct Strips {
     return y == x ? x : y;  // as in sweep()
   }
 
-  // Two registers, of which the first is the unit's number `place`, of a weight that goes to `weights`.
-  template <class Weights>
-  ADAMAS_INLINE Pair step(Pair x, Pair g, Floats* low, Floats* high, int64_t, const Weights&) const {
+  // Two registers, of which the first is the unit's number `place`.
+  ADAMAS_INLINE Pair step(Pair x, Pair g, Floats* low, Floats* high, int64_t /*place*/) const {
     return {step(x.low, g.low, low), step(x.high, g.high, high)};
   }
 

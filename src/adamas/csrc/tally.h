@@ -17,16 +17,29 @@ struct LanesOf<double> {
 
 static inline double load(const double* from) { return *from; }
 
-// What is left of a weight that is rounded to bfloat16, to nearest; NaN may become any number. Numbers that compilers would
-// make anew for each register.
+// What a weight is when it is read again: as it was computed; rounded to bfloat16, to nearest; rounded to bfloat16 with a byte
+// more (split.h). Else it must be written to know it. Stochastic rounding, which loses nothing on average, counts as the first.
+enum Again { kAsComputed, kRounded, kWithByte, kByWriting };
+
+// NaN may become any number. Has what compilers would make anew for each register.
 struct Nearest {
   Words below = splat(0x7fffu), last = splat(1u), kept = splat(0xffff0000u);
 
   ADAMAS_INLINE Floats operator()(Floats x) const {
     return Floats((Words(x) + below + ((Words(x) >> 16) & last)) & kept);
   }
-  double operator()(double x) const { return x; }
 };
+
+static ADAMAS_INLINE Floats with_byte(Floats x) {
+  const Words up = (Words(x) + 0x8000u) & 0xffff0000u;
+  const Ints byte = (Ints(Words(x) - up) + 128) >> 8, rest = byte < 127 ? byte : Ints{} + 127;
+  return Floats(up + Words(rest << 8));
+}
+
+static ADAMAS_INLINE Floats read_again(Floats y, Again how, const Nearest& nearest) {
+  return how == kRounded ? nearest(y) : how == kWithByte ? with_byte(y) : y;
+}
+static inline double read_again(double y, Again, const Nearest&) { return y; }
 
 static inline void store(double* to, double x) { *to = x; }
 static inline double larger(double a, double b) { return a > b ? a : b; }

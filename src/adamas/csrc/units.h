@@ -12,8 +12,6 @@ struct PlainWeights {
   ADAMAS_INLINE Pair read(int64_t i) const { return load_pair(at + i); }
   ADAMAS_INLINE void start(int64_t) {}
   ADAMAS_INLINE void write(int64_t i, Pair x) const { store_pair(at + i, x); }
-  // As it would be read again, without what is rounded at random; NaN may become any number.
-  ADAMAS_INLINE Floats again(Floats x, const auto&) const { return x; }
 };
 
 // Bfloat16 weights, rounded to nearest or at random; `first` is the row-major index of element 0, a multiple of 32.
@@ -29,7 +27,6 @@ struct ShortWeights {
     if (stochastic && i % kStrip == 0) rolls = Rolls(key, first + uint32_t(i));
   }
   ADAMAS_INLINE void write(int64_t i, Pair x) const { put(at + i, x, rolls, stochastic, int(i % kStrip) / (2 * kLanes)); }
-  ADAMAS_INLINE Floats again(Floats x, const auto& nearest) const { return stochastic ? x : nearest(x); }
 };
 
 // Bfloat16 weights with a byte more of each beside: see split.h.
@@ -62,12 +59,6 @@ struct SplitWeights {
     }
     store_upper(at + i, up[0], up[1]);
     store_byte_pair(low + i, rest[0], rest[1]);
-  }
-
-  ADAMAS_INLINE Floats again(Floats x, const auto&) const {
-    const Words up = (Words(x) + 0x8000u) & 0xffff0000u;
-    const Ints byte = (Ints(Words(x) - up) + 128) >> 8, rest = byte < 127 ? byte : Ints{} + 127;
-    return Floats(up + Words(rest << 8));
   }
 };
 
@@ -176,7 +167,7 @@ static ADAMAS_INLINE void step_unit(Steps& rule, Weights& weights, const Gradien
       low[j] = value.low;
       high[j] = value.high;
     });
-    const Pair y = rule.step(x, gradient, low, high, i / kLanes, weights);
+    const Pair y = rule.step(x, gradient, low, high, i / kLanes);
     slots.each([&](auto& slot, int j) __attribute__((always_inline)) {
       slot.keep(i, {low[j], high[j]}, largest[j]);
     });
