@@ -174,6 +174,13 @@ BUGS = (
         "tests/sparse/test_lazy.py",
     ),
     Bug(
+        "a step that is looked at rounds moments by the weight's random numbers",
+        "csrc/looked.h",
+        "rolls[1 + j] = Rolls(self.key[2 + j]",
+        "rolls[1 + j] = Rolls(self.key[0]",
+        "tests/doctor/test_statistics.py",
+    ),
+    Bug(
         "a row that is behind is caught up after its step",
         "csrc/sparse.h",
         "      lagging.catch_up(row);\n      r.lag->last[row]",

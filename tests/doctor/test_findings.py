@@ -22,8 +22,12 @@ EVERY_FAULT = [pytest.param(script, what, id=script.__name__) for script, what i
 
 
 @pytest.mark.filterwarnings("ignore:optimizer contains a parameter group with duplicate parameters")
+@pytest.mark.parametrize("every", [4, 16])
 @pytest.mark.parametrize(("script", "what"), EVERY_FAULT)
-def test_a_broken_script_yields_its_finding_first(script: Callable[[], adamas.Optimizer], what: str) -> None:
+def test_a_broken_script_yields_its_finding_first(
+    script: Callable[[], adamas.Optimizer], what: str, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "EVERY", every)
     found = script().diagnose()
     assert [each.what for each in found][:1] == [what]
     assert found[0].advice

@@ -62,14 +62,14 @@ class Training:
         return noise / ((mean @ mean).item() - noise / FRESH)
 
 
-@pytest.mark.parametrize("every", [1, 4])
+@pytest.mark.parametrize("every", [1, 4, 16])
 def test_within_a_factor_2_in_nine_of_ten_readings(every: int) -> None:
     close, covered, n = 0, 0, 0
     for batch, lr, seed in ((64, 1e-4, 1), (16, 1e-4, 2), (64, 3e-4, 3)):
         training = Training(batch, lr, seed, every)
         for t in range(1, READ[-1] + 1):
             training.step()
-            if t in READ:
+            if t in READ and t >= LEAST * every:
                 assert training.optimizer.doctor is not None
                 scale, exact = from_looks(list(training.optimizer.doctor.looks), batch), training.exact()
                 assert scale is not None

@@ -355,6 +355,17 @@ struct Randomness {
   Key key(int operand) const { return make_key(stream, step, uint64_t(operand)); }
 };
 
+static Randomness randomness_of(const AdamasLaunch& launch, int64_t tensor) {
+  Randomness random;
+  random.stochastic = launch.rounding != ADAMAS_NEAREST;
+  random.stream = launch.stream[tensor];
+  random.step = uint64_t(launch.step[tensor]);
+  random.layout = launch.layout[tensor];
+  if (random.layout && ((random.layout->flat >> ADAMAS_MAX_OPERANDS) & 1)) random.layout = nullptr;
+  if (launch.origin) random.origin = launch.origin[tensor];
+  return random;
+}
+
 // What a step in registers needs: every number of it in all lanes.
 template <class Rule>
 static Strips<Rule> strips_of(const Around<float>& a, const float* numbers) {
@@ -418,15 +429,7 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
     place[k] = place_of(launch, tensor, k);
     direct = direct && in_place<T>(place[k]);
   }
-  const AdamasLayout* layout = launch.layout[tensor];
-  if (layout && ((layout->flat >> ADAMAS_MAX_OPERANDS) & 1)) layout = nullptr;
-  Randomness random;
-  random.stochastic = launch.rounding != ADAMAS_NEAREST;
-  random.stream = launch.stream[tensor];
-  random.step = uint64_t(launch.step[tensor]);
-  random.layout = layout;
-  random.origin = launch.origin ? launch.origin[tensor] : 0;
-
+  Randomness random = randomness_of(launch, tensor);
   const Weight weight = weight_of(launch, tensor);
   if (launch.row_length) return do_rows<Rule, T>(launch, tensor, start, end, place, weight, a, numbers, random);
   if constexpr (sizeof(T) == 4) {

@@ -8,7 +8,8 @@ struct AdamasKernels {
   using Share = void (*)(const AdamasLaunch&, int64_t block, int64_t end);
   using RowsShare = void (*)(const AdamasRows&, int64_t begin, int64_t end);
 
-  using Look = void (*)(const AdamasLaunch&, const double* limits, int64_t tensor, int64_t start, int64_t end, double* out);
+  using Look = void (*)(const AdamasLaunch&, const double* limits, bool step, int64_t tensor, int64_t start, int64_t end,
+                        double* out);
 
   Share (*find)(int32_t rule, int32_t compute);
   double (*squares)(const void* from, int32_t dtype, int64_t start, int64_t n);

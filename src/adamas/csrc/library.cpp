@@ -92,6 +92,8 @@ class FlushDenormals {
 #endif
 };
 
+constexpr int64_t kUnit = 128;  // elements, as in rows.h
+
 // Under this many blocks waking the threads costs more than they save.
 constexpr int64_t kBlocksWorthThreads = 8;
 
@@ -232,16 +234,25 @@ int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t 
   const AdamasKernels::Look block = chosen->kernels->find_look(launch->rule, launch->compute);
   const AdamasKernels::Share take = chosen->kernels->find(launch->rule, launch->compute);
   if (!block || !take) return -1;
-  // Units of rows reach over the ends of blocks, so there all is looked at first.
-  const bool together = step && !launch->row_length;
+  // Units of rows may reach over the ends of blocks: then all is looked at before it is stepped.
+  const auto together = [&](int64_t tensor) { return !launch->row_length || launch->row_length[tensor] % kUnit == 0; };
+  const auto share = [&](auto each) {
+    share_blocks(launch->tensors, launch->numel, launch->first_block, launch->threads, each);
+  };
   constexpr int kLast = ADAMAS_STATISTICS - 1;  // all but the last are added up
-  share_blocks(launch->tensors, launch->numel, launch->first_block, launch->threads,
-               [&](int64_t at, int64_t tensor, int64_t start, int64_t end) {
-                 block(*launch, limits, tensor, start, end, partial + at * ADAMAS_STATISTICS);
-                 if (!together) return;
-                 const FlushDenormals flush;
-                 take(*launch, at, at + 1);
-               });
+  bool left = false;
+  for (int64_t tensor = 0; tensor < launch->tensors; ++tensor) left = left || !together(tensor);
+  share([&](int64_t at, int64_t tensor, int64_t start, int64_t end) {
+    const FlushDenormals flush;  // as the step does
+    block(*launch, limits, step && together(tensor), tensor, start, end, partial + at * ADAMAS_STATISTICS);
+  });
+  if (step && left) {
+    share([&](int64_t at, int64_t tensor, int64_t, int64_t) {
+      if (together(tensor)) return;
+      const FlushDenormals flush;
+      take(*launch, at, at + 1);
+    });
+  }
   for (int64_t tensor = 0; tensor < launch->tensors; ++tensor, out += ADAMAS_STATISTICS) {
     for (int k = 0; k <= kLast; ++k) out[k] = 0.0;
     for (int64_t at = launch->first_block[tensor]; at < launch->first_block[tensor + 1]; ++at) {
@@ -250,7 +261,7 @@ int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t 
       out[kLast] = own[kLast] > out[kLast] ? own[kLast] : out[kLast];
     }
   }
-  return step && !together ? adamas_step(launch) : 0;
+  return 0;
 }
 
 void adamas_count(int64_t n, float* const* counter, double* out) {

@@ -32,12 +32,19 @@ struct Strips {
   typename Rule::template Scalars<Floats> c;
   bool coupled, scaled, stochastic;
   Key key[ADAMAS_MAX_OPERANDS];
+  static constexpr int kSlots = Rule::kSlots;
+  static constexpr bool kLooks = false;
 
   ADAMAS_INLINE Floats step(Floats x, Floats g, Floats* s) const {
     Floats gradient = scaled ? factor * g : g;
     if (coupled) gradient = gradient + l2 * x;
     const Floats y = update_slots<Rule, Floats>(keep * x, gradient, c, s);
     return y == x ? x : y;  // as in sweep()
+  }
+
+  // Two registers, of which the first is the unit's number `place`.
+  ADAMAS_INLINE Pair step(Pair x, Pair g, Floats* low, Floats* high, int64_t /*place*/) const {
+    return {step(x.low, g.low, low), step(x.high, g.high, high)};
   }
 
   // Elements first .. first + n - 1 of a tensor, both multiples of 32. A strip's weights are rounded and written while the

@@ -160,10 +160,11 @@ struct UnitSlots {
   }
 };
 
-// The unit at element `at` of what the operands point to; `last` is the one before, if there is one.
-template <class Rule, class Weights, class Gradient, class Slots>
-static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, const Gradient* g, int64_t at,
-                                    Slots& slots, Slots* last, const Key* key) {
+// The unit at element `at` of what the operands point to; `last` is the one before, if there is one. Steps: Strips, or what
+// looks, too (looked.h).
+template <class Steps, class Weights, class Gradient, class Slots>
+static ADAMAS_INLINE void step_unit(Steps& rule, Weights& weights, const Gradient* g, int64_t at, Slots& slots, Slots* last,
+                                    const Key* key) {
   Ints largest[ADAMAS_MAX_SLOTS][2] = {};  // not in the slots: here the compiler knows that nothing else writes it
   for (int64_t i = 0; i < kUnit; i += 2 * kLanes) {
     if (i % kStrip == 0) {
@@ -178,7 +179,7 @@ static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, 
       low[j] = value.low;
       high[j] = value.high;
     });
-    const Pair y = {rule.step(x.low, gradient.low, low), rule.step(x.high, gradient.high, high)};
+    const Pair y = rule.step(x, gradient, low, high, i / kLanes);
     slots.each([&](auto& slot, int j) __attribute__((always_inline)) {
       slot.keep(i, {low[j], high[j]}, largest[j]);
     });
@@ -193,9 +194,10 @@ static ADAMAS_INLINE void step_unit(const Strips<Rule>& rule, Weights& weights, 
 // Two units take turns: one is coded after the next is stepped. A block's codes wait for its largest element, and what is
 // made of it, so right after its step there would be nothing to do but wait. Roots that codes are made of are taken while
 // the next is stepped: a CPU has one unit for roots, and what waits for it keeps others from the schedulers.
-template <class Slots, class Rule, class Weights, class Gradient>
-static __attribute__((noinline)) void step_units(const Strips<Rule> rule, Weights weights, const Gradient* g,
-                                                 const Blocks* blocks, const Key* key, int64_t units) {
+template <class Slots, class Steps, class Weights, class Gradient>
+static __attribute__((noinline)) void step_units(Steps& steps, Weights weights, const Gradient* g, const Blocks* blocks,
+                                                 const Key* key, int64_t units) {
+  Steps rule = steps;
   Slots turns[2];
   const auto code = [&](Slots& slots) __attribute__((always_inline)) {
     slots.each([&](auto& slot, int) __attribute__((always_inline)) { slot.close(); });
@@ -212,6 +214,7 @@ static __attribute__((noinline)) void step_units(const Strips<Rule> rule, Weight
     last->each([&](auto& slot, int) __attribute__((always_inline)) { slot.prepare_codes(i); });
   }
   code(*last);
+  if constexpr (Steps::kLooks) steps = rule;
 }
 
 // Bits of a code where a tensor's whole units can go this way, 8 or 4; else 0.
@@ -234,11 +237,11 @@ static int in_registers(const Place* place, const Weight& weight, const Randomne
 }
 
 // Units of which the first begins at element `at`; the codes and scales of all lie one after another.
-template <class Slots, class Rule>
-static void do_units(int64_t at, int64_t units, const Strips<Rule>& rule, const Place* place, const Blocks* blocks,
+template <class Slots, class Steps>
+static void do_units(int64_t at, int64_t units, Steps& rule, const Place* place, const Blocks* blocks,
                      const Weight& weight, const Randomness& random) {
   Key key[ADAMAS_MAX_SLOTS];
-  for (int j = 0; j < Rule::kSlots; ++j) key[j] = random.key(2 + j);
+  for (int j = 0; j < Steps::kSlots; ++j) key[j] = random.key(2 + j);
   void* p = place[0].flat_at(at);
   const void* g = place[1].flat_at(at);
   if (place[0].dtype == ADAMAS_FLOAT32) {

@@ -28,6 +28,7 @@ from adamas.doctor.history import Look
 from adamas.engines.norms import Squares
 
 LEAST = 5  # readings without which there is no range
+REACH = 80  # steps: the signal shrinks as training goes on, so that a mean that goes back further reads too low
 _SURE = 4.0  # standard errors to both sides: 2 for chance, 2 for what a mean lags behind (measured: 92 % of the time)
 
 
@@ -167,12 +168,16 @@ def from_looks(looks: Sequence[Look], batch: int, memory: float = 10.0) -> Noise
     Args:
         looks: the doctor's.
         batch: examples in a step.
-        memory: how many looks the mean goes back, about.
+        memory: how many looks the mean goes back, about; fewer where that is more than `REACH` steps, but at least
+            `LEAST`.
 
     Returns:
         None if there are too few looks, or no mean of gradients.
     """
-    meter = NoiseMeter(memory)
+    if len(looks) < LEAST:
+        return None
+    apart = (looks[-1].count - looks[0].count) / (len(looks) - 1)
+    meter = NoiseMeter(max(min(memory, REACH / apart), LEAST))
     for look in looks:
         known = [seen for seen in look.seen if seen.whole > 0 and seen.step > 1]
         if known:

@@ -1,24 +1,4 @@
-"""From one batch size to another: what learning rate, betas and decay become, so that training stays about the same.
-
-With a batch kappa times larger, of a run that is far below its noise scale:
-
-    rule                    lr                     memory of moments               decay
-    with betas (Adam, ...)  lr sqrt(kappa)   [1]   beta2 -> beta2^kappa      [2]   weight_decay sqrt(kappa)  [3]
-    SGD, with momentum      lr kappa         [4]   stays                           stays
-    others (RMSprop, ...)   lr sqrt(kappa)   [1]   alpha -> alpha^kappa      [2]   weight_decay sqrt(kappa)  [3]
-
-[1] Adam's step does not grow with the gradient but its noise shrinks by sqrt(kappa): Malladi et al. 2022, arXiv
-    2205.10287.
-[2] The half-life of v stays the same number of examples: Marek et al. 2025, arXiv 2507.07101. beta1 stays: its
-    half-life is short against everything else, and nobody has shown that it pays.
-[3] The timescale of decay, 1 / (lr weight_decay) steps, stays the same number of examples: Wang & Aitchison 2024,
-    arXiv 2405.13698. Only where decay is decoupled: an L2 term is part of the loss, and stays.
-[4] Goyal et al. 2017, arXiv 1706.02677.
-
-Caveats. These are rules of thumb for small noise, not laws: past the noise scale a larger batch buys nothing whatever
-the lr is (Shallue et al. 2019, arXiv 1811.03600, find no rule that always holds). Tune lr again where it matters.
-Warm-up and schedules are in steps: divide their lengths by kappa yourself.
-"""
+"""From one batch size to another: what learning rate, betas and decay become, so that training stays about the same."""
 
 from __future__ import annotations
 
@@ -34,7 +14,26 @@ _PEAKS = ("initial_lr", "max_lr", "min_lr", "swa_lr")  # what schedulers keep in
 
 
 def rescale(optimizer: Any, kappa: float) -> None:
-    """Change an optimizer's settings for batches kappa times as large, as the head of this module says.
+    """Change an optimizer's settings for batches kappa times as large.
+
+    Rules for a run that is far below its noise scale:
+
+        rule                    lr                     memory of moments               decay
+        with betas (Adam, ...)  lr sqrt(kappa)   [1]   beta2 -> beta2^kappa      [2]   weight_decay sqrt(kappa)  [3]
+        SGD, with momentum      lr kappa         [4]   stays                           stays
+        others (RMSprop, ...)   lr sqrt(kappa)   [1]   alpha -> alpha^kappa      [2]   weight_decay sqrt(kappa)  [3]
+
+    [1] Adam's step does not grow with the gradient but its noise shrinks by sqrt(kappa): Malladi et al. 2022, arXiv
+        2205.10287.
+    [2] The half-life of v stays the same number of examples: Marek et al. 2025, arXiv 2507.07101. beta1 stays: its
+        half-life is short against everything else, and nobody has shown that it pays.
+    [3] The timescale of decay, 1 / (lr weight_decay) steps, stays the same number of examples: Wang & Aitchison 2024,
+        arXiv 2405.13698. Only where decay is decoupled: an L2 term is part of the loss, and stays.
+    [4] Goyal et al. 2017, arXiv 1706.02677.
+
+    Caveats. These are rules of thumb for small noise, not laws: past the noise scale a larger batch buys nothing
+    whatever the lr is (Shallue et al. 2019, arXiv 1811.03600, find no rule that always holds). Tune lr again where it
+    matters. Warm-up and schedules are in steps: divide their lengths by kappa yourself.
 
     What LR schedulers keep in the groups is changed with it, but not what they keep for themselves (``base_lrs``):
     rescale first, then make the scheduler.
