@@ -212,9 +212,10 @@ def check_looks() -> None:
     for dtype in DTYPES:
         for rounding in ("nearest", "stochastic", "split24"):
             for state_format in ("float32", "int8"):
-                grads = [torch.randn(3, 450).to(dtype) for _ in range(2)]
                 options = {"rounding": rounding, "state_format": state_format}
-                both_looks(adam, [torch.randn(3, 450).to(dtype)], grads, **options)
+                for length in (450, 512):  # the latter: units are looked at as they are stepped
+                    grads = [torch.randn(3, length).to(dtype) for _ in range(2)]
+                    both_looks(adam, [torch.randn(3, length).to(dtype)], grads, **options)
 
 
 def check_rows() -> None:
