@@ -202,8 +202,7 @@ static int64_t look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, b
   alignas(64) T stage[2 + Rule::kSlots][kChunk], u[kChunk], next[kChunk], written[kChunk];
   int64_t lost = 0;
   for (int64_t at = start; at < end; at += kChunk) {
-    const int64_t n = end - at < kChunk ? end - at : kChunk, after = end - at - n < n ? end - at - n : n;
-    for (int k = 0; !launch.row_length && k < 2 + Rule::kSlots; ++k) ask_for(place[k], at + n, after);
+    const int64_t n = end - at < kChunk ? end - at : kChunk;
     T* x = weight.fetch(at, n, stage[0]);
     const T* g = fetch_as<T>(place[1], at, n, stage[1]);
     T* slots[Rule::kSlots + 1];
