@@ -229,6 +229,7 @@ P5 = Case(
         Entry("adamas-int8", "adamas", {"rounding": "stochastic", "state_format": "int8"}),
         Entry("torch-fused", "torch-fused"),
         Entry("adamas-int8-split24", "adamas", {"rounding": "split24", "state_format": "int8"}),
+        Entry("adamas-int4", "adamas", {"rounding": "stochastic", "state_format": "int4"}),
         Entry("adamas-int4-split24", "adamas", {"rounding": "split24", "state_format": "int4"}),
     ),
     base="adamas-int8",
