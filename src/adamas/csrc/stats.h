@@ -15,7 +15,7 @@ static inline void ask_soon(const E* from) {
 #include "tally.h"
 
 static inline Floats spread(float x, Floats) { return splat(x); }
-static inline double spread(double x, double) { return x; }
+static inline Doubles spread(double x, Doubles) { return splat(x); }
 
 // Looks at elements of one tensor.
 template <class Rule, class T>

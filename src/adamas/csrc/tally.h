@@ -1,21 +1,21 @@
 // What a look adds up and counts: 16 of each number, for every 16th element. See stats.h.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
-// What elements of T are looked at in: registers of floats, single doubles.
+// What elements of T are looked at in: registers.
 template <class T>
 struct LanesOf {
   using Value = Floats;
   using Count = Ints;
+  using One = int32_t;
   static constexpr int kWidth = kLanes;
 };
 template <>
 struct LanesOf<double> {
-  using Value = double;
-  using Count = int32_t;
-  static constexpr int kWidth = 1;
+  using Value = Doubles;
+  using Count = Longs;
+  using One = int64_t;
+  static constexpr int kWidth = kLanes / 2;
 };
-
-static inline double load(const double* from) { return *from; }
 
 // What a weight is when it is read again: as it was computed; rounded to bfloat16, to nearest; rounded to bfloat16 with a byte
 // more (split.h). Else it must be written to know it. Stochastic rounding, which loses nothing on average, counts as the first.
@@ -39,20 +39,17 @@ static ADAMAS_INLINE Floats with_byte(Floats x) {
 static ADAMAS_INLINE Floats read_again(Floats y, Again how, const Nearest& nearest) {
   return how == kRounded ? nearest(y) : how == kWithByte ? with_byte(y) : y;
 }
-static inline double read_again(double y, Again, const Nearest&) { return y; }
-
-static inline void store(double* to, double x) { *to = x; }
-static inline double larger(double a, double b) { return a > b ? a : b; }
+static ADAMAS_INLINE Doubles read_again(Doubles y, Again, const Nearest&) { return y; }
 
 // One more where the mask is set.
-static inline Ints more(Ints count, Ints mask) {
+template <class Count>
+static ADAMAS_INLINE Count more(Count count, Count mask) {
 #if defined(__AVX512F__)
   return mask ? count + 1 : count;
 #else
   return count - mask;
 #endif
 }
-static inline int32_t more(int32_t count, bool mask) { return count + mask; }
 
 constexpr int kSquares = 0, kSteps = 1, kWeights = 2, kAlong = 3, kRatios = 4, kMeans = 5, kSumsOf = 6;
 constexpr int kMoved = 0, kLarge = 1, kAlive = 2, kUnder = 3, kLost = 4, kCountsOf = 5;
@@ -64,6 +61,7 @@ template <class T>
 struct Tally {
   using Value = typename LanesOf<T>::Value;
   using Count = typename LanesOf<T>::Count;
+  using One = typename LanesOf<T>::One;
   static constexpr int kParts = kSums / LanesOf<T>::kWidth;
   Value sum[kParts][kSumsOf] = {};
   Count count[kParts][kCountsOf] = {};
@@ -76,7 +74,7 @@ struct Tally {
     return reinterpret_cast<E*>(reinterpret_cast<char*>(first) + (k / kWidth) * stride)[k % kWidth];
   }
   T& sum_lane(int which, int k) { return lane<T>(&sum[0][which], sizeof(sum[0]), k); }
-  int32_t& count_lane(int which, int k) { return lane<int32_t>(&count[0][which], sizeof(count[0]), k); }
+  One& count_lane(int which, int k) { return lane<One>(&count[0][which], sizeof(count[0]), k); }
   T& top_lane(int k) { return lane<T>(&top[0], sizeof(top[0]), k); }
 
   // Take the first n lanes of another.

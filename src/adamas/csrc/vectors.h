@@ -66,6 +66,40 @@ static inline Floats fused(Floats a, Floats b, Floats c) {
 #endif
 }
 
+// ---- doubles, of which a register has half as many -------------------------------------------------------------------
+
+typedef double Doubles __attribute__((vector_size(kLanes * 4)));
+typedef int64_t Longs __attribute__((vector_size(kLanes * 4)));
+
+static inline Doubles splat(double x) { return x - Doubles{}; }
+
+static inline Doubles load(const double* from) {
+  Doubles x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return x;
+}
+
+static inline void store(double* to, Doubles x) { __builtin_memcpy(to, &x, sizeof x); }
+
+static inline Doubles magnitude(Doubles x) { return Doubles(Longs(x) & 0x7fffffffffffffffll); }
+
+static inline Doubles larger(Doubles a, Doubles b) { return a > b ? a : b; }
+
+static inline Doubles root(Doubles x) {
+#if defined(__AVX512F__)
+  return Doubles(_mm512_sqrt_pd(__m512d(x)));
+#elif defined(__AVX2__)
+  return Doubles(_mm256_sqrt_pd(__m256d(x)));
+#elif defined(__SSE2__)
+  return Doubles(_mm_sqrt_pd(__m128d(x)));
+#elif defined(__ARM_NEON)
+  return Doubles(vsqrtq_f64(float64x2_t(x)));
+#else
+  for (int k = 0; k < kLanes / 2; ++k) x[k] = __builtin_sqrt(x[k]);
+  return x;
+#endif
+}
+
 // ---- bfloat16, two registers at a time -----------------------------------------------------------------------------
 
 struct Pair {

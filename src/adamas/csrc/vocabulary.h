@@ -9,6 +9,10 @@ template <>
 struct Constant<Floats> {
   static Floats of(double x) { return splat(float(x)); }
 };
+template <>
+struct Constant<Doubles> {
+  static Doubles of(double x) { return splat(x); }
+};
 
 template <class T>
 static inline T constant(double x) {
