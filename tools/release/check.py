@@ -21,8 +21,8 @@ from packaging.metadata import ExceptionGroup, Metadata
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = "adamas/libadamas.so"
-# torch brings its own libgomp.so.1 and loads it first. A second one in the wheel would have threads of its own. What torch
-# throws is caught (objects.cpp), which takes the runtime of C++ that torch itself needs.
+# torch brings its own libgomp.so.1 and loads it first. A second one in the wheel would have threads of its own.
+# What torch throws is caught (objects.cpp), which takes the runtime of C++ that torch itself needs.
 NEEDED = {"libc.so.6", "libm.so.6", "libgomp.so.1", "libstdc++.so.6", "libgcc_s.so.1", "ld-linux-aarch64.so.1"}
 VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)")
 
