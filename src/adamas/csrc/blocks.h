@@ -1,7 +1,6 @@
 // Rows and blocks: what the formats of int8.h and int4.h have in common. formats/blocks.py has the definitions.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
-constexpr int64_t kUnit = 128;  // elements of a row that are staged at a time: a multiple of every block
 
 constexpr float kTiny = 0x1p-126f, kSignedTiny = 0x1p-100f, kHuge = 0x1p126f;
 constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: x + kMagic has x, rounded to a whole number, in its lowest bits

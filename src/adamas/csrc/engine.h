@@ -366,6 +366,19 @@ static Randomness randomness_of(const AdamasLaunch& launch, int64_t tensor) {
   return random;
 }
 
+// The numbers of a row of scalars: those around the rule, and the rule's own.
+template <class Rule, class T>
+struct Numbers {
+  Around<T> a;
+  T own[Rule::kScalars];
+
+  Numbers(const AdamasLaunch& launch, int64_t place) {
+    const double* row = launch.scalars + place * launch.scalars_per_row;
+    a = {T(row[0]), T(row[1]), T(row[2])};
+    for (int k = 0; k < Rule::kScalars; ++k) own[k] = T(row[3 + k]);
+  }
+};
+
 // What a step in registers needs: every number of it in all lanes.
 template <class Rule>
 static Strips<Rule> strips_of(const Around<float>& a, const float* numbers) {
@@ -414,10 +427,9 @@ static Weight weight_of(const AdamasLaunch& launch, int64_t tensor) {
 
 template <class Rule, class T>
 static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, int64_t end) {
-  const double* row = launch.scalars + int64_t(launch.row[tensor]) * launch.scalars_per_row;
-  const Around<T> a = {T(row[0]), T(row[1]), T(row[2])};
-  T numbers[Rule::kScalars];
-  for (int k = 0; k < Rule::kScalars; ++k) numbers[k] = T(row[3 + k]);
+  const Numbers<Rule, T> row(launch, launch.row[tensor]);
+  const Around<T>& a = row.a;
+  const T(&numbers)[Rule::kScalars] = row.own;
   typename Rule::template Scalars<T> c;
   static_assert(sizeof(c) == sizeof(numbers));
   __builtin_memcpy(&c, numbers, sizeof(c));

@@ -4,6 +4,8 @@
 
 #include "adamas.h"
 
+constexpr int64_t kUnit = 128;  // elements of a row that are staged at a time: a multiple of every block
+
 struct AdamasKernels {
   using Share = void (*)(const AdamasLaunch&, int64_t block, int64_t end);
   using RowsShare = void (*)(const AdamasRows&, int64_t begin, int64_t end);

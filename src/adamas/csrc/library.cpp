@@ -92,8 +92,6 @@ class FlushDenormals {
 #endif
 };
 
-constexpr int64_t kUnit = 128;  // elements, as in rows.h
-
 // Under this many blocks waking the threads costs more than they save.
 constexpr int64_t kBlocksWorthThreads = 8;
 

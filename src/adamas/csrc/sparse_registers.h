@@ -17,10 +17,8 @@ constexpr bool kMayLag<AMSGrad> = true;
 
 template <class Rule>
 static Strips<Rule> strips_at(const AdamasLaunch& launch, int64_t place) {
-  const double* row = launch.scalars + place * launch.scalars_per_row;
-  float numbers[Rule::kScalars];
-  for (int k = 0; k < Rule::kScalars; ++k) numbers[k] = float(row[3 + k]);
-  return strips_of<Rule>({float(row[0]), float(row[1]), float(row[2])}, numbers);
+  const Numbers<Rule, float> row(launch, place);
+  return strips_of<Rule>(row.a, row.own);
 }
 
 // Where the first elements are: of weight, gradient, slots.
