@@ -15,6 +15,7 @@ import torch
 
 from adamas.engines.across import Across
 from adamas.engines.captured import CapturablePlan
+from adamas.engines.decision import Asked
 from adamas.engines.launch import Item
 from adamas.engines.norms import Squares, total_norm
 from adamas.engines.plan import Gathering, Plan
@@ -170,7 +171,7 @@ class Guards:
         if self._skips is None or self._skips.device != plan.device:
             self._skipped = self.skipped
             self._skips = torch.zeros((), dtype=torch.int64, device=plan.device)
-        plan.take(grads, found_inf, scale, self.nonfinite == "skip", self.clip_norm, self._skips)
+        plan.take(grads, Asked(found_inf, scale, self.nonfinite == "skip", self.clip_norm, self._skips))
 
         def report() -> StepReport:
             decided = plan.decision.decided()

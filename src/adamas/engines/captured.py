@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import torch
 
-from adamas.engines.decision import Decision
+from adamas.engines.decision import Asked, Decision
 from adamas.engines.hyper import DECAY_MODES, PACED, check_max_lr, decay_mode
 from adamas.engines.kinds import RULES
 from adamas.engines.launch import Item, as_real
@@ -203,24 +203,12 @@ class CapturablePlan(Plan):
         """Return the gradients in the plan's order, or None if the plan no longer fits."""
         return super().grads(groups, rules, states) if is_capturable(groups) else None
 
-    def take(
-        self,
-        grads: Sequence[Any],
-        found_inf: Any,
-        scale: Any,
-        skip: bool,
-        clip_norm: float | None,
-        skipped: torch.Tensor,
-    ) -> None:
+    def take(self, grads: Sequence[Any], asked: Asked) -> None:
         """Take one step with the gradients that `grads` returned, or not.
 
         Args:
             grads: the gradients, in the plan's order.
-            found_inf: what a gradient scaler found; None without one.
-            scale: what it multiplied the loss with.
-            skip: whether gradients that are not finite take no step.
-            clip_norm: the largest norm of all gradients; None: any.
-            skipped: counts steps that are not taken (int64).
+            asked: what decides that.
         """
         if not self.items:  # no gradient, and so no device
             return
@@ -230,7 +218,7 @@ class CapturablePlan(Plan):
             kept += batch.prepare(grads[start:end], self._groups)
             start = end
         addresses = [batch.gradients for batch in self._captured]
-        self.decision.make(addresses, found_inf, scale, skip, clip_norm, skipped)
+        self.decision.make(addresses, asked)
         for batch in self._captured:
             batch.step(self.decision)
         del kept

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from adamas.engines import library
+from adamas.engines.objects import addresses
 
 
 class Counters:
@@ -24,7 +25,7 @@ class Counters:
         self.tensors = tensors
         compiled = all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
         self._library = library.load() if compiled and tensors else None
-        self._pointers = array("Q", [t.data_ptr() for t in tensors])
+        self._pointers = addresses(list(tensors))
         self._values = array("d", bytes(8 * len(tensors)))
 
     def count(self) -> array:

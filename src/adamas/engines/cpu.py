@@ -101,7 +101,7 @@ class CpuLaunch:
         self.struct = struct
 
     def _addresses(self, tensors: Sequence[torch.Tensor]) -> int:
-        return self._pin(array("Q", map(torch.Tensor.data_ptr, tensors)))
+        return self._pin(addresses(list(tensors)))
 
     def _pin(self, values: array) -> int:
         self._keep.append(values)

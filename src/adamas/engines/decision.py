@@ -27,6 +27,24 @@ class Decided(NamedTuple):
     squares: array | None
 
 
+class Asked(NamedTuple):
+    """What a step's guards and gradient scaler ask of the device.
+
+    Attributes:
+        found_inf: what a gradient scaler found; None without one.
+        scale: what it multiplied the loss with.
+        skip: whether gradients that are not finite take no step.
+        clip_norm: the largest norm of all gradients; None: any.
+        skipped: counts steps that are not taken (int64).
+    """
+
+    found_inf: Any
+    scale: Any
+    skip: bool
+    clip_norm: float | None
+    skipped: torch.Tensor
+
+
 class Decision:
     """Decides about a step, in one kernel after the sums of squares.
 
@@ -49,38 +67,26 @@ class Decision:
         self.go = torch.ones((), dtype=torch.int64, device=device)
         self.seen = torch.ones(3, dtype=torch.float64, device=device)
 
-    def make(
-        self,
-        addresses: Sequence[torch.Tensor],
-        found_inf: Any,
-        scale: Any,
-        skip: bool,
-        clip_norm: float | None,
-        skipped: torch.Tensor,
-    ) -> None:
-        """Decide; `CapturablePlan.take` has the arguments.
+    def make(self, addresses: Sequence[torch.Tensor], asked: Asked) -> None:
+        """Decide.
 
         Args:
             addresses: for each batch those of its gradients.
-            found_inf: what a gradient scaler found.
-            scale: what it multiplied the loss with.
-            skip: whether gradients that are not finite take no step.
-            clip_norm: the largest norm of all gradients.
-            skipped: counts steps that are not taken.
+            asked: by what.
         """
         from adamas.kernels.captured import decide_kernel
 
-        self._asked = skip or clip_norm is not None
+        self._asked = asked.skip or asked.clip_norm is not None
         if self._asked:
             self._sum(addresses)
-        if clip_norm is not None:
-            self._limit.fill_(clip_norm)
-        found, scaled = _number(found_inf, self._never), _number(scale, self._one)
+        if asked.clip_norm is not None:
+            self._limit.fill_(asked.clip_norm)
+        found, scaled = _number(asked.found_inf, self._never), _number(asked.scale, self._one)
         kernel: Any = decide_kernel[(1,)]
         with torch.cuda.device_of(self.go):
             kernel(
-                self._sums, len(self._sums), found, scaled, self._limit, self.go, self.seen, skipped, SKIP=skip,
-                CLIP=clip_norm is not None, enable_fp_fusion=False,
+                self._sums, len(self._sums), found, scaled, self._limit, self.go, self.seen, asked.skipped,
+                SKIP=asked.skip, CLIP=asked.clip_norm is not None, enable_fp_fusion=False,
             )  # fmt: skip
 
     def decided(self) -> Decided:
