@@ -9,7 +9,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint dist-test bench evidence pages docs wheel sbom generate sanitize fuzz mutations soak check-arm clean
+.PHONY: help demo test lint dist-test bench evidence pages docs build wheel sbom generate sanitize fuzz mutations soak check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,19 +52,19 @@ docs: $(VENV)/.dev ## build the documentation into build/site; a warning is an e
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python tools/check_site.py build/site
 
-pages: $(VENV)/.lab ## make the pages of optimizers, the pictures, and the tables of docs/formats again (half an hour)
-	$(BIN)/python tools/optimizer_pages.py docs
-	$(BIN)/python -m tools.concepts docs/concepts
-	$(BIN)/python tools/code_maps.py docs/formats
-	$(BIN)/adamas formats chargpt,cnn,mlp --steps 300 --out docs/formats/errors.md
-	$(BIN)/adamas few-bits cnn --seeds 10 --out docs/formats/losses-cnn.md
-	$(BIN)/adamas few-bits chargpt --seeds 5 --steps 300 --out docs/formats/losses-chargpt.md
+PAGES := optimizers ideas codes few-bit-updates few-bit-cnn few-bit-gpt
 
-wheel: $(VENV)/.dev ## build sdist and wheel into dist/, check both, try both where there is no compiler (4 minutes)
+pages: $(VENV)/.lab ## make the pages of optimizers, the pictures, and the tables of docs/formats again (half an hour)
+	rm -f $(PAGES:%=build/numbers/%.txt)
+	$(BIN)/python -m tools.remake $(PAGES)
+
+build: $(VENV)/.dev ## build sdist and wheel into dist/
 	rm -rf dist build/wheel
 	$(BIN)/python -m build --sdist --outdir dist .
 	$(BIN)/python -m pip wheel --quiet --no-deps -w build/wheel dist/*.tar.gz
 	PATH=$(BIN):$$PATH auditwheel repair --exclude libgomp.so.1 --wheel-dir dist build/wheel/*.whl
+
+wheel: build ## build both, check them, try both where there is no compiler (4 minutes)
 	$(BIN)/python -m tools.release.check dist
 	$(BIN)/python -m tools.release.install dist
 
