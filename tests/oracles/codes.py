@@ -18,14 +18,26 @@ def stored(signed: bool, block: list[float]) -> tuple[list[float], list[float]]:
 def neighbours(block: list[float], signed: bool) -> tuple[list[float], list[float]]:
     """Return, for int8, the least and the most magnitude that each element may be read as.
 
-    That is less than a code away, whatever the random number; without signs at least code 1 if it is not 0.
+    That is less than a code away, whatever the random number; without signs at least code 1 if it is not 0. With signs
+    and from code 32 on it is the code whose magnitude is nearest.
     """
     top = max(abs(x) for x in block)
     codes, power, lowest = (127, 2, 0) if signed else (255, 4, 1)
     exact = [codes * (abs(x) / top) ** (1 / power) if x else 0.0 for x in block]
     least = [max(t - 1, lowest) if t > 0 else 0.0 for t in exact]
     most = [max(t + 1, lowest) if t > 0 else 0.0 for t in exact]
+    if signed:
+        least, most = ([_settled(t, q) for t, q in zip(exact, qs, strict=True)] for qs in (least, most))
     return [top * (q / codes) ** power for q in least], [top * (q / codes) ** power for q in most]
+
+
+def _settled(t: float, otherwise: float) -> float:
+    """Return the code q of 32 or more whose square is nearest to t^2; ``otherwise`` below, and next to a tie."""
+    below = math.floor(t)
+    middle = (below**2 + (below + 1) ** 2) / 2
+    if t * t < 32**2 * (1 + 1e-6) or abs(t * t / middle - 1) < 1e-6:
+        return otherwise
+    return below + (t * t > middle)
 
 
 def _m4(block: list[float], top: float) -> tuple[list[float], list[float]]:

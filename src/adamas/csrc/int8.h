@@ -2,6 +2,7 @@
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
 constexpr float kSigned = 16129.0f, kUnsigned = 65025.0f;  // 127^2, 255^2
+constexpr float kSettled = 1024.0f;  // 32^2: from this w on, m is rounded to nearest
 constexpr float kPerSigned = float(1.0 / 16129.0), kPerUnsigned = float(1.0 / 65025.0);
 
 static inline Floats decode(const int8_t* codes, Floats c) {
@@ -63,8 +64,9 @@ static inline Ints whole(Floats x) { return __builtin_convertvector(x, Ints); }
 
 // The whole part is k = floor(sqrt(w)) or k + 1, with the probability (w - k^2) / (2 k + 1) that makes the mean of its
 // square w: k + 1 where s >= 1 - that, s being chance, which is (k + 1 - s)^2 <= w - s + s^2. The square of the 12 bits of s
-// is exact.
-static inline Floats square_at_random(Floats w, Floats s) {
+// is exact. With s = 1/2 it is to nearest.
+static inline Floats square_at_random(Floats w, Floats chance) {
+  const Floats s = w < splat(kSettled) ? chance : splat(0.5f);
   return root(larger(fused(s, s, w - s), Floats{})) + s;
 }
 

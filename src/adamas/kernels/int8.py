@@ -9,6 +9,7 @@ from adamas.kernels.vocabulary import maximum, root
 
 _PER_SIGNED, _PER_UNSIGNED = tl.constexpr(1 / 127.0**2), tl.constexpr(1 / 255.0**2)
 _GOLDEN = tl.constexpr(2654435769)
+_SETTLED = tl.constexpr(1024.0)
 
 
 @triton.jit
@@ -42,7 +43,7 @@ def _chance(scale, BITS: tl.constexpr, stream, step, operand):
 def _signed_codes(x, stream, step, operand):
     scale, usable = largest(x, SIGNED_TINY)
     w = flushed(tl.abs(x)) * over(16129.0, scale, usable)[:, None]
-    s = _chance(scale, 12, stream, step, operand)
+    s = tl.where(w < _SETTLED, _chance(scale, 12, stream, step, operand), 0.5)
     q = tl.floor(root(maximum((w - s) + s * s, 0.0)) + s)
     q = tl.where(usable[:, None], q, 0.0).to(tl.int32)
     return tl.where(x < 0.0, 0 - q, tl.where(x > 0.0, q, 0)), scale
