@@ -157,6 +157,13 @@ BUGS = (
         BITS,
     ),
     Bug(
+        "codes of m are rounded to nearest from 10 on, where decays above 0.9 leave some",
+        "csrc/int8.h",
+        "constexpr float kSettled = 1024.0f;",
+        "constexpr float kSettled = 100.0f;",
+        f"{CORE}test_codes.py",
+    ),
+    Bug(
         "a norm leaves out a row's rest", "csrc/norms.h", "if (!left) return;", "return;", "tests/guards/test_norms.py"
     ),
     Bug(

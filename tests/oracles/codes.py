@@ -42,7 +42,7 @@ def _settled(t: float, otherwise: float) -> float:
 
 def _m4(block: list[float], top: float) -> tuple[list[float], list[float]]:
     mantissa, exponent = math.frexp(top)
-    scale = math.ldexp(math.ceil(mantissa * 256), exponent - 8)  # 8 bits of mantissa, rounded up
+    scale = math.ldexp(math.floor(mantissa * 256 + 0.5), exponent - 8)  # 8 bits of mantissa, to nearest
     exact = [7 * m / scale for m in block]
     return [round(t) * scale / 7 for t in exact], _doubt(exact)
 

@@ -56,12 +56,12 @@ static void decode4(const uint8_t* bytes, const float* scale, float* values) {
 
 // A block, of which top is the largest magnitude.
 static uint16_t encode_signed4(const float* values, float top, uint8_t* bytes) {
-  const uint32_t up = (bits_of(top) + 0xffffu) & 0xffff0000u;
-  if (!(top >= kSignedTiny && float_of(up) < kHuge)) {
+  const uint32_t near = (bits_of(top) + 0x8000u) & 0xffff0000u;
+  if (!(top >= kSignedTiny && float_of(near) < kHuge)) {
     __builtin_memset(bytes, 0, kSignedBlock / 2);
     return top < kSignedTiny ? 0 : 0x7fc0;
   }
-  const Floats factor = splat(7.0f / float_of(up));
+  const Floats factor = splat(7.0f / float_of(near));
   Ints both[kSixteen];
   for (int k = 0; k < kSixteen; ++k) {
     const Ints below = whole_bits(load(values + k * kLanes) * factor);
@@ -69,7 +69,7 @@ static uint16_t encode_signed4(const float* values, float top, uint8_t* bytes) {
     both[k] = (below & 15) | (above & 15) << 4;
   }
   store_bytes(bytes, both);
-  return uint16_t(up >> 16);
+  return uint16_t(near >> 16);
 }
 
 static inline Ints code_unsigned4(Floats y) {

@@ -1,6 +1,6 @@
 """``int4``: half a byte an element and a scale, 0.56 bytes.
 
-Code map of a slot that has signs (m), blocks of 32, with s their largest magnitude, rounded up to a bfloat16:
+Code map of a slot that has signs (m), blocks of 32, with s the bfloat16 nearest to their largest magnitude:
 
     q = round(7 m / s) in -7..7,   read as m = q s / 7
 
@@ -117,11 +117,12 @@ def words_of(length: int) -> int:
 def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     magnitude = x.abs()
     top, _ = largest(magnitude, SIGNED_TINY)
-    up = ((top.view(torch.int32) + 0xFFFF) & -0x10000).view(torch.float32)
-    usable = (up > 0) & (up < HUGE)
-    scale = torch.where(usable, up, torch.where(up == 0, 0.0, torch.nan))
+    # Nearest, ties up: at most 2^-8 too small, and 7 (1 + 2^-8) still is nearest to 7. Rounded up, errors were 1 % larger.
+    short = ((top.view(torch.int32) + 0x8000) & -0x10000).view(torch.float32)
+    usable = (short > 0) & (short < HUGE)
+    scale = torch.where(usable, short, torch.where(short == 0, 0.0, torch.nan))
     x = torch.where(magnitude >= TINY, x, 0.0)
-    return torch.round(x * over(7.0, up, usable)), scale
+    return torch.round(x * over(7.0, short, usable)), scale
 
 
 def _encode_unsigned(x: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -59,11 +59,11 @@ def read_int4(codes, scales, SIGNED: tl.constexpr, row, column, length, mask):
 def _signed_codes(x):
     """Return codes and scale bits of blocks of 32 (blocks, 32)."""
     top, _ = largest(x, SIGNED_TINY)
-    up = float_of((bits_of(top) + 0xFFFF) & 0xFFFF0000)
-    usable = (up > 0.0) & (up < HUGE)
-    scale = tl.where(usable, up, tl.where(up == 0.0, 0.0, not_a_number(up)))
+    short = float_of((bits_of(top) + 0x8000) & 0xFFFF0000)
+    usable = (short > 0.0) & (short < HUGE)
+    scale = tl.where(usable, short, tl.where(short == 0.0, 0.0, not_a_number(short)))
     x = tl.where((tl.abs(x) >= TINY) & usable[:, None], x, 0.0)
-    q = nearest_whole(x * over(7.0, up, usable)[:, None])
+    q = nearest_whole(x * over(7.0, short, usable)[:, None])
     return q.to(tl.int32) & 15, (bits_of(scale) >> 16).to(tl.uint16)
 
 
