@@ -274,6 +274,7 @@ def main(command: list[str]) -> int:
             adamas_catch_up=replay.adamas_catch_up,
             adamas_touch=host.adamas_touch,
             adamas_merge=host.adamas_merge,
+            adamas_advance=host.adamas_advance,
             adamas_squares=host.adamas_squares,
             adamas_count=host.adamas_count,
             adamas_read=host.adamas_read,

@@ -26,6 +26,19 @@ def test_the_library_does_what_torch_does(rows: list[int], width: int) -> None:
     assert torch.equal(ours.merged(), theirs.merged())
 
 
+@pytest.mark.parametrize("height", [1, 2, 255, 257, 4096, 5000, 1 << 20, (1 << 24) + 1, (1 << 31) - 1])
+@pytest.mark.parametrize("count", [1, 100, 3000])
+def test_rows_of_any_height_are_sorted(count: int, height: int) -> None:
+    """Numbers of rows have one to three digits, which depend on how many there are, too."""
+    index = torch.randint(0, height, (count,), generator=torch.Generator().manual_seed(count))
+    index[: count // 10] = index[count // 2 : count // 2 + count // 10]  # some are there twice
+    p, values = torch.zeros(1, 2).expand(height, 2), torch.randn(count, 2)
+    ours = touch("w", p, coo(index, values, (height, 2)), height, torch.float32)
+    theirs = merge("w", index, values, height, torch.float32)
+    assert torch.equal(ours.rows, theirs.rows)
+    assert torch.equal(ours.merged(), theirs.merged())
+
+
 @given(rows=st.lists(st.integers(-3, 12), max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_an_index_out_of_range_is_found(rows: list[int]) -> None:

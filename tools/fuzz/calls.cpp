@@ -175,6 +175,17 @@ static uint64_t merging(Random& random) {
   return hash_of(out);
 }
 
+static uint64_t advancing(Random& random) {
+  const int64_t births = random.upto(200);
+  Memory powers(births * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1), sums(births * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1);
+  Memory factors(ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1);
+  for (Memory* each : {&powers, &sums, &factors}) each->fill(random, false);
+  adamas_advance(births, reinterpret_cast<double*>(powers.data()), reinterpret_cast<double*>(factors.data()),
+                 reinterpret_cast<double*>(sums.data()));
+  CHECK(powers.intact() && sums.intact() && factors.intact());
+  return hash_of(sums);
+}
+
 static uint64_t counting(Random& random) {
   const int64_t n = random.upto(20);
   std::vector<float> counters(size_t(n), float(random.upto(1000)));
@@ -220,7 +231,7 @@ static uint64_t call(Random& random) {
     case 4:
     case 5: return rows(random);
     case 6: return merging(random);
-    case 7: return random.once_in(2) ? counting(random) : nonsense(random);
+    case 7: return random.once_in(3) ? advancing(random) : random.once_in(2) ? counting(random) : nonsense(random);
     default: return step(random);
   }
 }

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 5
+#define ADAMAS_ABI 6
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -126,8 +126,8 @@ ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const 
 ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial,
                                     double* out);
 // Sort the rows of a sparse gradient; count and height are less than 2^31. Writes the different ones to row, the places of
-// their entries in index to order, and where each row's places begin to first (one number more), the last only if rows
-// are there twice or out of order. Room for count numbers in each, and one more in first. Returns how many rows there
+// their entries in index to order, and, if rows are there more than once, where each row's places begin to first (one
+// number more). Room for count numbers in each, and one more in first. Returns how many rows there
 // are; -1 - the place of an index out of range; INT64_MIN without memory to sort in.
 ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* row, int64_t* order,
                                    int64_t* first);
@@ -136,6 +136,8 @@ ADAMAS_EXPORT void adamas_merge(int64_t distinct, const int64_t* first, const in
                                 int32_t dtype, int32_t compute, int64_t width, int32_t threads, void* out);
 // Step some rows, catching them up first if they lag. Returns 0, or -1 if a number is out of range.
 ADAMAS_EXPORT int adamas_step_rows(const AdamasRows* rows);
+// To ADAMAS_SUMS sums each of some births add powers times factors: rows of as many numbers, and one row of them.
+ADAMAS_EXPORT void adamas_advance(int64_t births, const double* powers, const double* factors, double* sums);
 // Catch up some rows; returns how many were behind, or -1.
 ADAMAS_EXPORT int64_t adamas_catch_up(const AdamasRows* rows);
 

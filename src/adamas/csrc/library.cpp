@@ -209,6 +209,12 @@ int64_t adamas_catch_up(const AdamasRows* rows) {
   return share_rows(*rows, [&](int64_t begin, int64_t end) { return chosen->kernels->catch_up(*rows, begin, end); });
 }
 
+void adamas_advance(int64_t births, const double* powers, const double* factors, double* sums) {
+  for (int64_t i = 0; i < births; ++i) {
+    for (int n = 0; n < ADAMAS_SUMS; ++n) sums[i * ADAMAS_SUMS + n] += powers[i * ADAMAS_SUMS + n] * factors[n];
+  }
+}
+
 int adamas_squares(int32_t dtype, int32_t threads, int64_t tensors, const int64_t* numel, const int64_t* first_block,
                    const void* const* from, double* partial, double* out) {
   if (dtype < ADAMAS_FLOAT32 || dtype > ADAMAS_FLOAT16) return -1;

@@ -69,36 +69,18 @@ static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, cons
   }
 }
 
-// One row; ahead: the one to ask for.
-template <class Rule, bool kBehind>
-static ADAMAS_INLINE void step_row(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
-                                   int64_t length, const Bases<Rule>& base, const Offset row, const Offset ahead) {
-  const int64_t left = length % kLanes, whole = length - left;
-  step_registers<Rule, kBehind>(strips, what, eps, whole, base, row, base, ahead);
-  if (!left) return;
-  const Strips<Rule> own = strips;  // copies: what a call is given the address of is no longer kept in registers
-  const Missed<Floats> own_what = what;
-  const Bases<Rule> own_base = base;
-  step_rest<Rule, kBehind>(own, own_what, eps, left, own_base, {row.row + whole, row.gradient + whole},
-                           {ahead.row + whole, ahead.gradient + whole});
+// Whether elements are too near eps for the series.
+static __attribute__((noinline)) bool any_near_eps(const float* m, const float* square, int64_t n, float limit) {
+  return any_far(n, m, square, limit);
 }
 
-static inline bool any_lane(const Ints mask) {
-  int32_t any = 0;
-  for (int k = 0; k < kLanes; ++k) any |= mask[k];
-  return any != 0;
-}
-
-// Whether a row has elements too near eps for the series.
+// The same of a row. Most have no square below the limit, which is soon seen.
 template <class Rule>
 static ADAMAS_INLINE bool is_near_eps(const Bases<Rule>& base, int64_t row, int64_t length, const Floats limit) {
   const float *const m = base.at[2] + row, *const square = base.at[1 + Rule::kSlots] + row;
-  const int64_t whole = length - length % kLanes;
-  Ints far = {};
-  for (int64_t i = 0; i < whole; i += kLanes) far |= is_far(load(m + i), load(square + i), limit);
-  bool any = any_lane(far);
-  for (int64_t i = whole; i < length; ++i) any |= is_far(m[i], square[i], limit[0]);
-  return any;
+  bool clear = limit[0] > 0.0f && length % kLanes == 0;
+  for (int64_t i = 0; clear && i < length; i += kLanes) clear = all_at_least(load(square + i), limit);
+  return !clear && any_near_eps(m, square, length, limit[0]);
 }
 
 static __attribute__((noinline)) Missed<Floats> missed_in_all_lanes(const AdamasLag& lag, int64_t birth) {
@@ -110,41 +92,86 @@ static __attribute__((noinline)) Missed<Floats> missed_in_all_lanes(const Adamas
 
 static __attribute__((noinline)) void catch_up_alone(const AdamasRows& r, int64_t row) { Lagging<float>(r).catch_up(row); }
 
+// Rows of one parameter, and how far they are behind.
+template <class Rule>
+struct Run {
+  const AdamasLag* lag;
+  const int64_t *row, *source;
+  int64_t length, last;  // the last row that there is to ask for
+  Bases<Rule> base;
+  Floats eps;
+
+  // (Multiplied here, not held: registers are few.)
+  Offset offset(int64_t k) const { return {row[k] * length, (source ? source[k] : k) * length}; }
+};
+
+// The whole registers of rows begin .. end, as long as rows are alike: as far behind as `since` (kBehind) and not near
+// eps, or not behind. Returns where that ends. All the rest is elsewhere, so that what this needs stays in registers.
+template <class Rule, bool kBehind>
+static __attribute__((noinline)) int64_t step_alike(const Run<Rule>& run, const Strips<Rule>& given,
+                                                    const Missed<Floats>& given_what, int32_t since, int64_t begin,
+                                                    int64_t end) {
+  const Strips<Rule> strips = given;
+  const Missed<Floats> what = given_what;
+  const Bases<Rule> base = run.base;
+  const Floats eps = run.eps;
+  const int64_t length = run.length, whole = length - length % kLanes;
+  int32_t* const last = run.lag ? run.lag->last : nullptr;
+  const int32_t now = run.lag ? int32_t(run.lag->now) : 0;
+  for (int64_t k = begin; k < end; ++k) {
+    const int64_t next = k + kRowsAhead < run.last ? k + kRowsAhead : run.last;
+    const Offset row = run.offset(k), ahead = run.offset(next);
+    if (last) {
+      __builtin_prefetch(last + run.row[next], 1, 3);
+      if (kBehind ? last[run.row[k]] != since : last[run.row[k]] < now) return k;
+      if constexpr (kBehind) {
+        if (is_near_eps<Rule>(base, row.row, length, what.limit)) return k;
+      }
+      last[run.row[k]] = now + 1;
+    }
+    step_registers<Rule, kBehind>(strips, what, eps, whole, base, row, base, ahead);
+  }
+  return end;
+}
+
 // Touched rows begin .. end.
 template <class Rule>
 static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
   const AdamasLag* const lag = r.lag;
-  const int64_t *const rows = r.row, *const source = r.source, length = r.length;
-  const auto offset = [=](int64_t k) { return Offset{rows[k] * length, (source ? source[k] : k) * length}; };
-  Bases<Rule> base;
-  base.at[0] = static_cast<float*>(r.launch->operand[0][0]);
-  base.at[1] = static_cast<float*>(const_cast<void*>(r.values));
-  for (int k = 0; k < Rule::kSlots; ++k) base.at[2 + k] = static_cast<float*>(r.launch->operand[2 + k][0]);
-  const Floats eps = splat(lag ? float(lag->eps) : 0.0f);
+  Run<Rule> run = {lag, r.row, r.source, r.length, end - 1, {}, splat(lag ? float(lag->eps) : 0.0f)};
+  run.base.at[0] = static_cast<float*>(r.launch->operand[0][0]);
+  run.base.at[1] = static_cast<float*>(const_cast<void*>(r.values));
+  for (int k = 0; k < Rule::kSlots; ++k) run.base.at[2 + k] = static_cast<float*>(r.launch->operand[2 + k][0]);
   const bool together = kMayLag<Rule> && lag && bool(lag->constant) == (Rule::kSlots == 3);
+  const int64_t left = r.length % kLanes, whole = r.length - left;
   int64_t place = r.launch->row[0], known = -1;  // the step that `what` has been missed since
   Strips<Rule> strips = strips_at<Rule>(*r.launch, place);
   Missed<Floats> what = {};
-  for (int64_t k = begin; k < end; ++k) {
-    const int64_t next = k + kRowsAhead < end ? k + kRowsAhead : end - 1;
-    const Offset row = offset(k), ahead = offset(next);
+  for (int64_t k = begin; k < end;) {
     if (r.scalars && r.scalars[k] != place) strips = strips_at<Rule>(*r.launch, place = r.scalars[k]);
-    if (lag) {
-      __builtin_prefetch(lag->last + rows[next], 1, 3);
-      const int32_t since = lag->last[rows[k]];
-      if constexpr (kMayLag<Rule>) {
-        if (together && since < lag->now) {
-          if (since != known) what = missed_in_all_lanes(*lag, (known = since) - lag->start);
-          if (!is_near_eps<Rule>(base, row.row, length, what.limit)) {
-            step_row<Rule, true>(strips, what, eps, length, base, row, ahead);
-            lag->last[rows[k]] = int32_t(lag->now + 1);
-            continue;
-          }
-        }
+    const int64_t most = r.scalars || left ? k + 1 : end;
+    const int32_t since = lag ? lag->last[r.row[k]] : 0;
+    int64_t done = k;
+    bool behind = lag && since < lag->now;
+    if constexpr (kMayLag<Rule>) {
+      if (behind && together) {
+        if (since != known) what = missed_in_all_lanes(*lag, (known = since) - lag->start);
+        done = step_alike<Rule, true>(run, strips, what, since, k, most);
       }
-      if (since < lag->now) catch_up_alone(r, rows[k]);
-      lag->last[rows[k]] = int32_t(lag->now + 1);
     }
-    step_row<Rule, false>(strips, what, eps, length, base, row, ahead);
+    if (done == k) {
+      if (behind) catch_up_alone(r, r.row[k]);
+      behind = false;
+      done = step_alike<Rule, false>(run, strips, what, since, k, most);
+    }
+    if (left) {
+      const Offset row = run.offset(k), ahead = run.offset(k + kRowsAhead < end ? k + kRowsAhead : end - 1);
+      const Offset rest = {row.row + whole, row.gradient + whole}, next = {ahead.row + whole, ahead.gradient + whole};
+      if constexpr (kMayLag<Rule>) {
+        if (behind) step_rest<Rule, true>(strips, what, run.eps, left, run.base, rest, next);
+      }
+      if (!behind) step_rest<Rule, false>(strips, what, run.eps, left, run.base, rest, next);
+    }
+    k = done;
   }
 }

@@ -16,21 +16,44 @@ namespace {
 
 #include "numbers.h"
 
-constexpr int kDigit = 11;  // bits a pass sorts by: 2048 counters stay in L1
-constexpr int64_t kBuckets = int64_t(1) << kDigit;
+// The digits that numbers of rows are sorted by, the lowest first.
+struct Digits {
+  int bits, passes;
 
-// Sort by the upper half of each entry, and leave equal ones in their order. Returns where the result is: a or b.
-uint64_t* sort_upper(uint64_t* a, uint64_t* b, int64_t n, uint64_t largest) {
-  for (int shift = 32; largest; shift += kDigit, largest >>= kDigit) {
-    int64_t at[kBuckets] = {};
-    for (int64_t i = 0; i < n; ++i) ++at[(a[i] >> shift) & (kBuckets - 1)];
-    int64_t sum = 0;
-    for (int64_t& each : at) {
-      const int64_t here = each;
-      each = sum;
+  Digits(int64_t count, int64_t height) : bits(1) {
+    while (bits < 31 && (height - 1) >> bits) ++bits;
+    const int most = count < 1024 ? 8 : 12;  // 4096 counters stay in L1, and few rows are not worth clearing so many
+    passes = (bits + most - 1) / most;
+    bits = (bits + passes - 1) / passes;
+  }
+
+  int64_t buckets() const { return int64_t(1) << bits; }
+  int64_t of(uint64_t row, int pass) const { return int64_t(row >> (pass * bits)) & (buckets() - 1); }
+};
+
+// Sort the numbers of rows in the upper halves of a's entries, with their places below, and leave equal ones in their order.
+// at: for each pass a counter for each digit. Returns where the result is, a or b; nullptr and the place of an index out of
+// range in bad.
+uint64_t* sort_rows(int64_t count, const int64_t* index, int64_t height, const Digits& digits, uint64_t* a, uint64_t* b,
+                    uint32_t* at, int64_t* bad) {
+  memset(at, 0, size_t(digits.passes * digits.buckets()) * sizeof(uint32_t));
+  for (int64_t i = 0; i < count; ++i) {
+    const uint64_t row = uint64_t(index[i]);
+    if (row >= uint64_t(height)) {
+      *bad = i;
+      return nullptr;
+    }
+    a[i] = row << 32 | uint64_t(i);
+    for (int pass = 0; pass < digits.passes; ++pass) ++at[pass * digits.buckets() + digits.of(row, pass)];
+  }
+  for (int pass = 0; pass < digits.passes; ++pass, at += digits.buckets()) {
+    uint32_t sum = 0;
+    for (int64_t k = 0; k < digits.buckets(); ++k) {
+      const uint32_t here = at[k];
+      at[k] = sum;
       sum += here;
     }
-    for (int64_t i = 0; i < n; ++i) b[at[(a[i] >> shift) & (kBuckets - 1)]++] = a[i];
+    for (int64_t i = 0; i < count; ++i) b[at[digits.of(a[i] >> 32, pass)]++] = a[i];
     uint64_t* const swapped = a;
     a = b;
     b = swapped;
@@ -65,31 +88,41 @@ void add_rows(const int64_t* order, int64_t n, int64_t width, const void* values
 }  // namespace
 
 int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* row, int64_t* order, int64_t* first) {
-  bool increasing = true;
-  int64_t before = -1;
-  for (int64_t i = 0; i < count; ++i) {
-    if (index[i] < 0 || index[i] >= height) return -1 - i;
-    increasing = increasing && index[i] > before;
-    before = index[i];
+  int64_t increasing = 0;
+  for (int64_t before = -1; increasing < count; before = index[increasing++]) {
+    if (index[increasing] <= before || index[increasing] >= height) break;
   }
-  if (increasing) {
+  if (increasing == count) {
     if (count) memcpy(row, index, size_t(count) * sizeof(int64_t));  // of nothing, index may be null
     for (int64_t i = 0; i < count; ++i) order[i] = i;
     return count;
   }
-  uint64_t* const room = static_cast<uint64_t*>(malloc(size_t(count) * 2 * sizeof(uint64_t)));
+  const Digits digits(count, height);
+  const size_t entries = size_t(count) * sizeof(uint64_t), counters = size_t(digits.passes * digits.buckets()) * sizeof(uint32_t);
+  uint64_t* const room = static_cast<uint64_t*>(malloc(2 * entries + counters));
   if (!room) return INT64_MIN;
-  for (int64_t i = 0; i < count; ++i) room[i] = uint64_t(index[i]) << 32 | uint64_t(i);
-  const uint64_t* sorted = sort_upper(room, room + count, count, uint64_t(height - 1));
-  int64_t distinct = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t each = int64_t(sorted[i] >> 32);
-    order[i] = int64_t(sorted[i] & 0xffffffffu);
-    if (distinct && row[distinct - 1] == each) continue;
-    first[distinct] = i;
-    row[distinct++] = each;
+  uint32_t* const at = reinterpret_cast<uint32_t*>(room + 2 * count);
+  int64_t bad = 0, distinct = count;
+  const uint64_t* const sorted = sort_rows(count, index, height, digits, room, room + count, at, &bad);
+  if (!sorted) {
+    free(room);
+    return -1 - bad;
   }
-  first[distinct] = count;
+  // Loops that are one after the other, as each of them is done in registers of several numbers.
+  for (int64_t i = 1; i < count; ++i) distinct -= uint32_t(sorted[i] >> 32) == uint32_t(sorted[i - 1] >> 32);
+  for (int64_t i = 0; i < count; ++i) order[i] = int64_t(sorted[i] & 0xffffffffu);
+  if (distinct == count) {
+    for (int64_t i = 0; i < count; ++i) row[i] = int64_t(sorted[i] >> 32);
+  } else {
+    int64_t k = -1;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t each = int64_t(sorted[i] >> 32);
+      if (k >= 0 && row[k] == each) continue;
+      row[++k] = each;
+      first[k] = i;
+    }
+    first[distinct] = count;
+  }
   free(room);
   return distinct;
 }

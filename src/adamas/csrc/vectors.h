@@ -53,6 +53,23 @@ static inline Floats root(Floats x) {
 #endif
 }
 
+// Whether a >= b in all lanes; false with a NaN.
+static inline bool all_at_least(Floats a, Floats b) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(__m512(a), __m512(b), _CMP_NGE_UQ) == 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps(__m256(a), __m256(b), _CMP_NGE_UQ)) == 0;
+#elif defined(__SSE2__)
+  return _mm_movemask_ps(_mm_cmpnge_ps(__m128(a), __m128(b))) == 0;
+#elif defined(__ARM_NEON)
+  return vminvq_u32(uint32x4_t(a >= b)) != 0;
+#else
+  bool all = true;
+  for (int k = 0; k < kLanes; ++k) all = all && a[k] >= b[k];
+  return all;
+#endif
+}
+
 // a b + c where a b is exact, so that rounding once or twice is the same.
 static inline Floats fused(Floats a, Floats b, Floats c) {
 #if defined(__AVX512F__)

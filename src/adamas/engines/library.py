@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-ABI = 5
+ABI = 6
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
@@ -141,6 +141,7 @@ def _declare(library: ctypes.CDLL) -> None:
     library.adamas_touch.argtypes, library.adamas_touch.restype = [c_int64, c_void_p, c_int64, *[c_void_p] * 3], c_int64
     library.adamas_merge.argtypes = [c_int64, *[c_void_p] * 3, c_int32, c_int32, c_int64, c_int32, c_void_p]
     library.adamas_merge.restype = None
+    library.adamas_advance.argtypes, library.adamas_advance.restype = [c_int64, *[c_void_p] * 3], None
     library.adamas_step_rows.argtypes, library.adamas_step_rows.restype = [POINTER(RowsStruct)], c_int
     library.adamas_catch_up.argtypes, library.adamas_catch_up.restype = [POINTER(RowsStruct)], c_int64
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):

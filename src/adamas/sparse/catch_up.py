@@ -13,6 +13,7 @@ less than a limit of its row, the steps are added up one by one, the smallest fi
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +46,7 @@ class Missed:
 def missed(table: Table, last: torch.Tensor) -> Missed:
     """Return what rows last stepped at these steps have missed."""
     birth, now = last.cpu().long() - table.start, table.now - table.start  # the table is on the host
-    kept = torch.tensor(table.kept, dtype=torch.float64)
+    kept, power1, power2 = _numbers(now, table.kept, table.power1, table.power2)
     sums = table.sums[birth]
     first = sums[:, 0]
     spread = sums[:, TERMS] / torch.where(first != 0, table.tolerance * first, 1.0)
@@ -54,8 +55,8 @@ def missed(table: Table, last: torch.Tensor) -> Missed:
         keep=kept[now] / kept[birth],
         sums=sums[:, :TERMS] * kept[now],
         limit=torch.where(first != 0, (table.eps * table.eps) * sqrt(spread), 0.0),
-        power1=torch.tensor(table.power1, dtype=torch.float64)[now - birth],
-        power2=torch.tensor(table.power2, dtype=torch.float64)[now - birth],
+        power1=power1[now - birth],
+        power2=power2[now - birth],
     )
 
 
@@ -98,7 +99,7 @@ def catch_up(
 def _add_up(table: Table, birth: torch.Tensor, m: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
     """Return how far rows would have moved, step by step."""
     now = table.now - table.start
-    kept, rate, unbias = (torch.tensor(x, dtype=torch.float64) for x in (table.kept, table.rate, table.unbias))
+    kept, rate, unbias = _numbers(now, table.kept, table.rate, table.unbias)
     moved = torch.zeros_like(m)
     for j in range(min(now - int(birth.min()), table.reach), 0, -1):
         there = birth + j <= now
@@ -109,3 +110,8 @@ def _add_up(table: Table, birth: torch.Tensor, m: torch.Tensor, root: torch.Tens
         step = (a * m) / (root * b + torch.full_like(m, table.eps))
         moved = torch.where(there.to(m.device).unsqueeze(1), moved + step, moved)
     return moved
+
+
+def _numbers(now: int, *arrays: array) -> list[torch.Tensor]:
+    """Return a table's numbers of the steps up to now."""
+    return [torch.tensor(each[: now + 1], dtype=torch.float64) for each in arrays]

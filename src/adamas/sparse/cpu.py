@@ -45,6 +45,7 @@ class CpuRows(RowsLaunch):
         self._launch.struct.scalars_per_row = 3  # the least that there is: rows are caught up without any
         self._rows = RowsStruct(launch=ctypes.pointer(self._launch.struct), length=self.width)
         self._lag = LagStruct()
+        self._aimed: torch.Tensor | None = None  # the sums that it points to
 
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
         kept = self._launch.aim([touched.values], rows, row_of, steps)
@@ -80,7 +81,11 @@ class CpuRows(RowsLaunch):
         """Point the struct at the table as it is now."""
         table, struct = lag.table, self._lag
         assert table is not None
-        struct.start, struct.now, struct.reach = table.start, table.now, table.reach
+        struct.now = table.now
+        if self._aimed is table.sums:  # a table's arrays are new when these are
+            return
+        self._aimed = table.sums
+        struct.start, struct.reach = table.start, table.reach
         struct.constant = self.item.rule is AMSGrad
         struct.last, struct.sums = lag.last.data_ptr(), table.sums.data_ptr()
         for name in ("kept", "rate", "unbias", "power1", "power2", "half2"):

@@ -25,8 +25,12 @@ from types import SimpleNamespace
 
 import torch
 
+from adamas.engines import library
+
 TERMS = 4  # of the series; one sum more bounds what is left out
 COLUMNS = TERMS + 1
+_ROW = 8 * COLUMNS  # bytes of a birth's sums
+_ROOM = 1024  # steps that there is room for at first
 _TINY = 1e-150  # W may not vanish: rows are flushed before it does
 
 
@@ -44,7 +48,8 @@ class Table:
         now: the step it has come to.
         reach: how many steps after its last a row still moves.
         sums: P_0 .. P_4 of the births start, start + 1, ... (float64); those behind the reach no longer change.
-        kept: W of start, start + 1, ... over that of start.
+        kept: W of start, start + 1, ... over that of start. These arrays have room for steps to come, of zeros, so that
+            they seldom move.
         rate: rate_i of the same steps; its first number means nothing, as no row has missed that step.
         unbias: 1 / r_i of the same steps.
         power1: b1^k for k = 0, 1, ...
@@ -58,9 +63,10 @@ class Table:
         decay = 1.0 if constant else math.sqrt(h.beta2)
         ratio = h.beta1 / decay
         self.reach = max(1, math.ceil(math.log(tolerance * (1 - ratio)) / math.log(ratio))) if ratio > 0 else 1
-        self.sums = torch.zeros(1024, COLUMNS, dtype=torch.float64)
-        self.kept, self.rate, self.unbias = array("d", [1.0]), array("d", [0.0]), array("d", [1.0])
-        self.power1, self.power2 = array("d", [1.0]), array("d", [1.0])
+        self.sums = torch.zeros(_ROOM, COLUMNS, dtype=torch.float64)
+        self.kept, self.rate, self.unbias, self.power1, self.power2 = (array("d", bytes(8 * _ROOM)) for _ in range(5))
+        for numbers in (self.kept, self.unbias, self.power1, self.power2):
+            numbers[0] = 1.0
         self.half2 = array("d", [decay**j for j in range(self.reach + 1)])
         steps = torch.arange(self.reach, 0, -1, dtype=torch.float64).unsqueeze(1)
         # exp(j log b1 - (n + 1) j log sqrt b2), for j = reach .. 1
@@ -70,7 +76,7 @@ class Table:
     @property
     def worn(self) -> bool:
         """Whether W has become so small that rows must be flushed."""
-        return self.kept[-1] < _TINY
+        return self.kept[self.now - self.start] < _TINY
 
     def fits(self, h: SimpleNamespace) -> bool:
         """Say whether these hyper-parameters are the table's."""
@@ -85,14 +91,27 @@ class Table:
         self.now += 1
         at = self.now - self.start
         if at >= len(self.sums):
-            self.sums = torch.cat([self.sums, torch.zeros_like(self.sums)])
+            self._make_room()
         rate, r = h.lr / (1 - self.beta1**self.now), math.sqrt(1 - self.beta2**self.now)
         first = max(0, at - self.reach)
-        kept = self.kept[-1] * h.keep
-        factors = array("d", [rate / kept * r ** (n + 1) for n in range(COLUMNS)])
-        self.sums[first:at].addcmul_(self._powers[first - at :], torch.frombuffer(factors, dtype=torch.float64))
-        self.kept.append(kept)
-        self.rate.append(rate)
-        self.unbias.append(1 / r)
-        self.power1.append(self.beta1**at)
-        self.power2.append(self.beta2**at)
+        kept = self.kept[at - 1] * h.keep
+        scale = rate / kept
+        self._add(first, at, array("d", [scale * r ** (n + 1) for n in range(COLUMNS)]))
+        self.kept[at], self.rate[at], self.unbias[at] = kept, rate, 1 / r
+        self.power1[at], self.power2[at] = self.beta1**at, self.beta2**at
+
+    def _add(self, first: int, end: int, factors: array) -> None:
+        """Add to the sums of some births their last terms; the library does it in a twelfth of torch's time."""
+        powers = self.reach - (end - first)
+        loaded = library.load()
+        if loaded is None:
+            self.sums[first:end] += self._powers[powers:] * torch.frombuffer(factors, dtype=torch.float64)
+            return
+        sums, own = self.sums.data_ptr(), self._powers.data_ptr()
+        loaded.adamas_advance(end - first, own + powers * _ROW, factors.buffer_info()[0], sums + first * _ROW)
+
+    def _make_room(self) -> None:
+        """Double the room for steps."""
+        self.sums = torch.cat([self.sums, torch.zeros_like(self.sums)])
+        for numbers in (self.kept, self.rate, self.unbias, self.power1, self.power2):
+            numbers.frombytes(bytes(8 * len(numbers)))

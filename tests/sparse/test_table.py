@@ -1,0 +1,55 @@
+"""Sums over missed steps are the sums that they stand for, with the compiled library and without it."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from adamas.engines import library
+from adamas.sparse.table import COLUMNS, Table
+
+STEPS = 1100  # there is room for 1024 at first
+
+
+def advanced(beta1: float, beta2: float, constant: bool) -> tuple[Table, list[SimpleNamespace]]:
+    """Return a table that has seen some steps, and the hyper-parameters of each of them."""
+    steps = [
+        SimpleNamespace(beta1=beta1, beta2=beta2, eps=1e-8, lr=1e-3 * (1 + i % 7), keep=1 - 1e-4 * (i % 3))
+        for i in range(STEPS)
+    ]
+    table = Table(5, steps[0], constant, 2.0**-25)
+    for h in steps:
+        table.advance(h)
+    return table, steps
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.9), (0.0, 0.9)])
+def test_sums_are_those_of_their_terms(betas: tuple[float, float], constant: bool) -> None:
+    """A sum of 1100 terms by additions of float64 is off by at most as many roundings."""
+    table, steps = advanced(*betas, constant)
+    beta1, beta2 = betas
+    kept = [1.0]
+    for h in steps:
+        kept.append(kept[-1] * h.keep)
+    assert table.kept[: STEPS + 1].tolist() == kept
+    decay = 1.0 if constant else math.sqrt(beta2)
+    for birth in (0, 1, 500, STEPS - 200, STEPS - 2, STEPS - 1):
+        for n in range(COLUMNS):
+            terms = []
+            for j in range(1, min(STEPS - birth, table.reach) + 1):
+                i = birth + j
+                rate, unbias = steps[i - 1].lr / (1 - beta1 ** (5 + i)), math.sqrt(1 - beta2 ** (5 + i))
+                terms.append(rate * unbias ** (n + 1) * beta1**j * decay ** (-(n + 1) * j) / kept[i])
+            assert math.isclose(table.sums[birth, n], math.fsum(terms), rel_tol=STEPS * 2.0**-52)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_library_adds_as_torch_does(constant: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, _ = advanced(0.9, 0.999, constant)
+    monkeypatch.setattr(library, "load", lambda: None)
+    theirs, _ = advanced(0.9, 0.999, constant)
+    assert torch.equal(ours.sums, theirs.sums)
