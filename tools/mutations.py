@@ -188,6 +188,13 @@ BUGS = (
         "tests/doctor/test_statistics.py::test_looking_changes_no_bit",
     ),
     Bug(
+        "where threads meet, a unit is looked at after its step",
+        "csrc/library.cpp",
+        "if (step && meets && reaches(tensor)) return take(*launch, at, at + 1);",
+        "",
+        "tests/doctor/test_statistics.py::test_units_that_reach_over_blocks",
+    ),
+    Bug(
         "a row that is behind is caught up after its step",
         "csrc/sparse.h",
         "      lagging.catch_up(row);\n      r.lag->last[row]",

@@ -77,16 +77,23 @@ def test_every_format_and_rounding(
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("state_format", ["float32", "int8", "int4"])
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic", "split24"])
-def test_units_on_every_instruction_set(rounding: str, isa: str, restored_isa: None) -> None:  # noqa: F811
+def test_registers_on_every_instruction_set(
+    rounding: str,
+    state_format: str,
+    isa: str,
+    restored_isa: None,  # noqa: F811
+) -> None:
     loaded = library.load()
     assert loaded is not None
     if loaded.adamas_use_isa(isa.encode()) != 0:
         pytest.skip(f"this CPU has no {isa}")
     torch.manual_seed(7)
     for dtype in (torch.float32, torch.bfloat16):
-        grads = [1e-3 * g for g in gradients((37, 256), dtype)]
-        same(ADAM, [torch.randn(37, 256).to(dtype)], grads, state_format="int8", rounding=rounding, lr=1e-4)
+        for shape in ((37, 256), (29, 300)):
+            grads = [1e-3 * g for g in gradients(shape, dtype)]
+            same(ADAM, [torch.randn(shape).to(dtype)], grads, state_format=state_format, rounding=rounding, lr=1e-4)
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic", "split24"])
@@ -112,6 +119,32 @@ def test_neither_threads_nor_instruction_set_matter(isa: str, threads: int, rest
     try:
         for dtype in (torch.float32, torch.float64, torch.bfloat16):
             same(ADAM, [torch.randn(50_001).to(dtype)], gradients((50_001,), dtype, 2))
+    finally:
+        torch.set_num_threads(count)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("state_format", ["int8", "int4"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_units_that_reach_over_blocks(
+    dtype: torch.dtype,
+    state_format: str,
+    isa: str,
+    threads: int,
+    restored_isa: None,  # noqa: F811
+) -> None:
+    """Elements count in the block that they are in, whichever thread steps them; what fills up a row's end does not."""
+    loaded = library.load()
+    assert loaded is not None
+    if loaded.adamas_use_isa(isa.encode()) != 0:
+        pytest.skip(f"this CPU has no {isa}")
+    count = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    torch.manual_seed(8)
+    try:
+        for shape in ((40, 1037), (1400, 27), (4, 10_000)):
+            same(ADAM, [torch.randn(shape).to(dtype)], gradients(shape, dtype, 2), state_format=state_format)
     finally:
         torch.set_num_threads(count)
 
@@ -221,7 +254,7 @@ def odd_numbers(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("state_format", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("state_format", ["float32", "bfloat16", "int8", "int4"])
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic", "split24"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_looking_changes_no_bit(
@@ -238,7 +271,7 @@ def test_looking_changes_no_bit(
     results = []
     for looked in (True, False):
         torch.manual_seed(6)
-        params = [odd_numbers(shape, dtype).requires_grad_() for shape in ((3, 4096), (9, 600), (31,))]
+        params = [odd_numbers(shape, dtype).requires_grad_() for shape in ((3, 4096), (41, 601), (31,))]
         optimizer = adamas.AdamW(params, lr=1e-3, weight_decay=0.1, rounding=rounding, state_format=state_format)
         for _ in range(3):
             for p in params:

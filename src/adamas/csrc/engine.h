@@ -443,7 +443,10 @@ static void do_block(const AdamasLaunch& launch, int64_t tensor, int64_t start, 
   }
   Randomness random = randomness_of(launch, tensor);
   const Weight weight = weight_of(launch, tensor);
-  if (launch.row_length) return do_rows<Rule, T>(launch, tensor, start, end, place, weight, a, numbers, random);
+  if (launch.row_length) {
+    SteppedRows<Rule, T> steps(row);
+    return do_rows<Rule, T>(launch, tensor, start, end, place, weight, steps, random);
+  }
   if constexpr (sizeof(T) == 4) {
     if (!direct && !weight.split && do_strips<Rule>(place, start, end - start, a, numbers, random)) return;
   }

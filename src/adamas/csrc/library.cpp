@@ -128,7 +128,8 @@ int64_t share_rows(const AdamasRows& rows, F share) {
   return sum;
 }
 
-// Share the blocks of all tensors out to threads: each(at, tensor, start, end) is called for every one of them.
+// Share the blocks of all tensors out to threads: each(at, tensor, start, end, meets) is called for every one of them; `meets`
+// says whether it is a share's last and its tensor goes on. Which ones these are depends on nothing but the arguments.
 template <class F>
 void share_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int threads, F each) {
   const int64_t blocks = first[tensors];
@@ -137,13 +138,15 @@ void share_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, i
     for (; at < end; ++at) {
       while (first[tensor + 1] <= at) ++tensor;
       const int64_t start = (at - first[tensor]) * ADAMAS_BLOCK, left = numel[tensor] - start;
-      each(at, tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK));
+      each(at, tensor, start, start + (left < ADAMAS_BLOCK ? left : ADAMAS_BLOCK), at + 1 == end && end < first[tensor + 1]);
     }
   };
 #if defined(_OPENMP)
   if (threads > 1 && blocks >= kBlocksWorthThreads) {
 #pragma omp parallel num_threads(threads)
-    share(blocks * omp_get_thread_num() / omp_get_num_threads(), blocks * (omp_get_thread_num() + 1) / omp_get_num_threads());
+    for (int64_t part = omp_get_thread_num(); part < threads; part += omp_get_num_threads()) {
+      share(blocks * part / threads, blocks * (part + 1) / threads);
+    }
     return;
   }
 #endif
@@ -156,7 +159,7 @@ void share_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, i
 template <class F>
 void sum_blocks(int64_t tensors, const int64_t* numel, const int64_t* first, int threads, double* partial, double* out,
                 F block) {
-  share_blocks(tensors, numel, first, threads, [&](int64_t at, int64_t tensor, int64_t start, int64_t end) {
+  share_blocks(tensors, numel, first, threads, [&](int64_t at, int64_t tensor, int64_t start, int64_t end, bool) {
     partial[at] = block(tensor, start, end);
   });
   for (int64_t tensor = 0; tensor < tensors; ++tensor) {
@@ -238,25 +241,27 @@ int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t 
   const AdamasKernels::Look block = chosen->kernels->find_look(launch->rule, launch->compute);
   const AdamasKernels::Share take = chosen->kernels->find(launch->rule, launch->compute);
   if (!block || !take) return -1;
-  // Units of rows may reach over the ends of blocks: then all is looked at before it is stepped.
-  const auto together = [&](int64_t tensor) { return !launch->row_length || launch->row_length[tensor] % kUnit == 0; };
   const auto share = [&](auto each) {
     share_blocks(launch->tensors, launch->numel, launch->first_block, launch->threads, each);
   };
-  constexpr int kLast = ADAMAS_STATISTICS - 1;  // all but the last are added up
-  bool left = false;
-  for (int64_t tensor = 0; tensor < launch->tensors; ++tensor) left = left || !together(tensor);
-  share([&](int64_t at, int64_t tensor, int64_t start, int64_t end) {
-    const FlushDenormals flush;  // as the step does
-    block(*launch, limits, step && together(tensor), tensor, start, end, partial + at * ADAMAS_STATISTICS);
-  });
-  if (step && left) {
-    share([&](int64_t at, int64_t tensor, int64_t, int64_t) {
-      if (together(tensor)) return;
+  // Units of rows may reach over the end of a block: the next one's step takes them whole, so it comes after this one's look.
+  // Where threads meet, that is made sure of by looking there first.
+  const auto reaches = [&](int64_t tensor) { return launch->row_length && launch->row_length[tensor] % kUnit != 0; };
+  bool any = false;
+  for (int64_t tensor = 0; tensor < launch->tensors; ++tensor) any = any || reaches(tensor);
+  if (step && any) {
+    share([&](int64_t at, int64_t tensor, int64_t start, int64_t end, bool meets) {
+      if (!meets || !reaches(tensor)) return;
       const FlushDenormals flush;
-      take(*launch, at, at + 1);
+      block(*launch, limits, 0, tensor, start, end, partial + at * ADAMAS_STATISTICS);
     });
   }
+  share([&](int64_t at, int64_t tensor, int64_t start, int64_t end, bool meets) {
+    const FlushDenormals flush;  // as the step does
+    if (step && meets && reaches(tensor)) return take(*launch, at, at + 1);
+    block(*launch, limits, step, tensor, start, end, partial + at * ADAMAS_STATISTICS);
+  });
+  constexpr int kLast = ADAMAS_STATISTICS - 1;  // all but the last are added up
   for (int64_t tensor = 0; tensor < launch->tensors; ++tensor, out += ADAMAS_STATISTICS) {
     for (int k = 0; k <= kLast; ++k) out[k] = 0.0;
     for (int64_t at = launch->first_block[tensor]; at < launch->first_block[tensor + 1]; ++at) {

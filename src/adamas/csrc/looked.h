@@ -1,5 +1,5 @@
 // A step that is looked at, in one sweep: memory is read, and the rule computed, once for both. For weights and slots in
-// float32, those of strips.h, and those of units.h in bytes; all flat.
+// float32, those of strips.h, split weights with a byte beside, and rows of slots in blocks.
 // Included by stats.h, inside the namespace of an instruction set.
 
 // Write what is rounded to nearest already, as put() in strips.h does it.
@@ -10,29 +10,55 @@ static ADAMAS_INLINE void put_nearest(uint16_t* to, Pair x, Pair rounded) {
   store_upper(to, Words(rounded.low), Words(rounded.high));
 }
 
+// Split weights, in the place of a pointer.
+static ADAMAS_INLINE SplitWeights operator+(const SplitWeights& p, int64_t i) { return {p.at + i, p.low + i}; }
+static ADAMAS_INLINE Pair load_pair(const SplitWeights& p) { return p.read(0); }
+static ADAMAS_INLINE void put(const SplitWeights& p, Pair x, const Rolls&, bool, int) { p.write(0, x); }
+static ADAMAS_INLINE void put_nearest(const SplitWeights& p, Pair x, Pair) { p.write(0, x); }
+static ADAMAS_INLINE void ask_ahead(const SplitWeights& p) {
+  ask_ahead(p.at);
+  ask_ahead(p.low);
+}
+
+static ADAMAS_INLINE Again again_of(const float*, bool) { return kAsComputed; }
+static ADAMAS_INLINE Again again_of(const uint16_t*, bool stochastic) { return stochastic ? kAsComputed : kRounded; }
+static ADAMAS_INLINE Again again_of(const SplitWeights&, bool) { return kWithByte; }
+
 template <class Rule>
 struct Looked {
   Looker<Rule, float> looker;
   bool stochastic;
   Key key[2 + ADAMAS_MAX_SLOTS];
 
-  // Elements first .. first + n - 1 of a tensor, both multiples of 32.
-  template <class P, class S>
-  static void run(const Looked self, P* p, const P* g, S* const* slots, uint32_t first, int64_t n, Tally<float>& to) {
+  // Elements first .. first + n - 1 of a tensor, both multiples of 32. What one register is added up to, and its pair's weights
+  // rounded to, waits until the next one's rule has begun: see sixteens().
+  template <class P, class G, class S>
+  static void run(const Looked self, P p, const G* g, S* const* slots, uint32_t first, int64_t n, Tally<float>& to) {
     constexpr int kParts = Tally<float>::kParts;
     constexpr bool kShort = sizeof(S) == 2;
     S* s[ADAMAS_MAX_SLOTS] = {};
     for (int j = 0; j < Rule::kSlots; ++j) s[j] = slots[j];
     Tally<float> all = to;
     typename CountsOf<float>::Type counts;
+    typename Looker<Rule, float>::Seen a = {}, b = {};
+    Floats written = {};
+    Rolls rolls[1 + (kShort ? ADAMAS_MAX_SLOTS : 0)] = {};
+    const Again again = again_of(p, self.stochastic);
+    const auto finish = [&](int64_t i, int k) __attribute__((always_inline)) {
+      const Floats high = self.looker.add(b, (2 * k + 1) % kParts, all, counts, again);
+      if (i < 0) return;
+      if (self.stochastic) {
+        put(p + i, {a.y, b.y}, rolls[0], true, k);
+      } else {
+        put_nearest(p + i, {a.y, b.y}, {written, high});
+      }
+    };
     for (int64_t at = 0; at < n; at += kStrip) {
       ask_ahead(p + at);
       ask_ahead(g + at);
       for (int j = 0; j < Rule::kSlots; ++j) ask_ahead(s[j] + at);
-      Rolls rolls[1 + (kShort ? ADAMAS_MAX_SLOTS : 0)];
-      if (sizeof(P) == 2 && self.stochastic) {
-        rolls[0] = Rolls(self.key[0], first + uint32_t(at));
-        for (int j = 0; kShort && j < Rule::kSlots; ++j) rolls[1 + j] = Rolls(self.key[2 + j], first + uint32_t(at));
+      if (kShort && self.stochastic) {
+        for (int j = 0; j < Rule::kSlots; ++j) rolls[1 + j] = Rolls(self.key[2 + j], first + uint32_t(at));
       }
 #pragma GCC unroll 1
       for (int k = 0; k < kPairs; ++k) {
@@ -44,67 +70,112 @@ struct Looked {
           low[j] = slot.low;
           high[j] = slot.high;
         }
-        const auto a = self.looker.see(x.low, gradient.low, low, 2 * k % kParts, all, counts);
-        const auto b = self.looker.see(x.high, gradient.high, high, (2 * k + 1) % kParts, all, counts);
-        if (self.stochastic) {
-          put(p + i, {a.y, b.y}, rolls[0], true, k);
-          for (int j = 0; j < Rule::kSlots; ++j) put(s[j] + i, {low[j], high[j]}, rolls[kShort ? 1 + j : 0], true, k);
-        } else {
-          put_nearest(p + i, {a.y, b.y}, {a.written, b.written});
-          for (int j = 0; j < Rule::kSlots; ++j) {
+        const auto next = self.looker.see(x.low, gradient.low, low);
+        finish(i - 2 * kLanes, (k + kPairs - 1) % kPairs);
+        a = next;
+        b = self.looker.see(x.high, gradient.high, high);
+        written = self.looker.add(a, 2 * k % kParts, all, counts, again);
+        for (int j = 0; j < Rule::kSlots; ++j) {
+          if (self.stochastic) {
+            put(s[j] + i, {low[j], high[j]}, rolls[kShort ? 1 + j : 0], true, k);
+          } else {
             put_nearest(s[j] + i, {low[j], high[j]}, {self.looker.nearest(low[j]), self.looker.nearest(high[j])});
           }
         }
+        if (sizeof(G) == 2 && self.stochastic && k == 0) rolls[0] = Rolls(self.key[0], first + uint32_t(at));
       }
     }
+    finish(n - 2 * kLanes, kPairs - 1);
     counts.finish(all);
     to = all;
   }
 
-  template <class P, class S>
-  void run_at(const Place* place, int64_t start, uint32_t first, int64_t n, Tally<float>& to) const {
+  template <class G, class S, class P>
+  void run_at(P p, const Place* place, int64_t start, uint32_t first, int64_t n, Tally<float>& to) const {
     S* s[ADAMAS_MAX_SLOTS];
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = reinterpret_cast<S*>(place[2 + k].flat_at(start));
-    run(*this, reinterpret_cast<P*>(place[0].flat_at(start)), reinterpret_cast<const P*>(place[1].flat_at(start)), s,
-        first, n, to);
+    run(*this, p, reinterpret_cast<const G*>(place[1].flat_at(start)), s, first, n, to);
   }
 };
 
 // What steps units and looks at them.
-template <class Rule>
+template <class Rule, class T>
 struct LookedUnits {
-  Looker<Rule, float> looker;
-  Tally<float> tally;
-  typename CountsOf<float>::Type counts;
+  Looker<Rule, T> looker;
+  Tally<T> tally;
+  typename CountsOf<T>::Type counts;
   static constexpr int kSlots = Rule::kSlots;
   static constexpr bool kLooks = true;
 
   ADAMAS_INLINE Pair step(Pair x, Pair g, Floats* low, Floats* high, int64_t place) {
-    constexpr int kParts = Tally<float>::kParts;
+    constexpr int kParts = Tally<T>::kParts;
     const int part = int(place % kParts), next = int((place + 1) % kParts);
-    return {looker.see(x.low, g.low, low, part, tally, counts).y,
-            looker.see(x.high, g.high, high, next, tally, counts).y};
+    const auto a = looker.see(x.low, g.low, low);
+    looker.add(a, part, tally, counts, looker.again);
+    const auto b = looker.see(x.high, g.high, high);
+    looker.add(b, next, tally, counts, looker.again);
+    return {a.y, b.y};
+  }
+
+  void take(const LookedUnits& seen) {
+    tally = seen.tally;
+    counts = seen.counts;
   }
 };
 
-// Look at and step a block of units, of slots in bytes and rows that are made of whole units. Returns whether they are.
-template <class Rule>
-static bool look_and_step_units(const AdamasLaunch& launch, const Looker<Rule, float>& looker, const Place* place,
-                                int64_t tensor, int64_t start, int64_t end, Tally<float>& to) {
-  const Weight weight = weight_of(launch, tensor);
-  const Randomness random = randomness_of(launch, tensor);
-  const int64_t length = launch.row_length[tensor];
-  if (length % kUnit || in_registers<Rule>(place, weight, random) != 8) return false;
-  const bool rolls = random.stochastic && !weight.split && place[0].dtype == ADAMAS_BFLOAT16;
-  const int64_t units = units_from(random.origin + start, start % length, end - start, length, rolls);
-  if (units * kUnit != end - start) return false;
-  Blocks blocks[ADAMAS_MAX_SLOTS];
-  for (int k = 0; k < Rule::kSlots; ++k) blocks[k] = blocks_of(launch, tensor, k, start / length, start % length);
-  LookedUnits<Rule> looked = {looker, to, {}};
-  do_units<UnitSlots<Rule, ByteSlot>>(start, units, looked, place, blocks, weight, random);
-  looked.counts.finish(looked.tally);
-  to = looked.tally;
-  return true;
+// What do_rows does with the elements of a block, which begins at `start`: it looks at them and steps them. A unit that begins
+// before the block is stepped as a whole.
+template <class Rule, class T>
+struct LookedRows {
+  const AdamasLaunch& launch;
+  int64_t start, lost = 0;
+  LookedUnits<Rule, T> units;
+
+  LookedUnits<Rule, T>* registers(int64_t at) {
+    if (at < start) return nullptr;
+    units.tally.turn(at - start);
+    return &units;
+  }
+
+  void stages(int64_t at, int64_t n, T* const* x) {
+    const int64_t before = at < start ? start - at : 0;
+    Tally<T> other;
+    int64_t others = 0;
+    if (before) run(before, x, other, others);
+    T* from[2 + Rule::kSlots];
+    for (int k = 0; k < 2 + Rule::kSlots; ++k) from[k] = x[k] + before;
+    units.tally.turn(at + before - start);
+    run(n - before, from, units.tally, lost);
+  }
+
+ private:
+  void run(int64_t n, T* const* x, Tally<T>& tally, int64_t& missed) const {
+    if (units.looker.again != kByWriting) {
+      units.looker.run(true, n, x[0], x[1], x + 2, nullptr, x[0], tally);
+      return;
+    }
+    alignas(64) T step[kUnit], next[kUnit], written[kUnit];
+    units.looker.run(true, n, x[0], x[1], x + 2, step, next, tally);
+    missed += count_lost(n, x[0], step, as_written(launch, next, n, written));
+    __builtin_memcpy(x[0], next, size_t(n) * sizeof(T));
+  }
+};
+
+// Look at a block of rows and step it, but for the elements behind its last unit, which the next block steps. Returns how many
+// updates are lost, if weights must be written to know it.
+template <class Rule, class T>
+static int64_t look_and_step_rows(const AdamasLaunch& launch, const Looker<Rule, T>& looker, int64_t tensor, int64_t start,
+                                  int64_t end, Tally<T>& tally) {
+  Place place[2 + Rule::kSlots];
+  for (int k = 0; k < 2 + Rule::kSlots; ++k) place[k] = place_of(launch, tensor, k);
+  Randomness random = randomness_of(launch, tensor);
+  LookedRows<Rule, T> rows = {launch, start, 0, {looker, {}, {}}};
+  do_rows<Rule, T>(launch, tensor, start, end, place, weight_of(launch, tensor), rows, random);
+  rows.units.counts.finish(rows.units.tally);
+  tally = rows.units.tally;
+  const int64_t behind = end < launch.numel[tensor] ? unit_of(end, launch.row_length[tensor]) : end;
+  tally.turn(behind - start);
+  return rows.lost + look(launch, looker, false, tensor, behind, end, tally);
 }
 
 // Look at as many elements of a block as can be stepped in the same sweep, and step them. Returns how many those are.
@@ -114,23 +185,29 @@ static int64_t look_and_step(const AdamasLaunch& launch, const Looker<Rule, floa
   const int64_t n = (end - start) & ~int64_t(kStrip - 1);
   Place place[2 + Rule::kSlots];
   for (int k = 0; k < 2 + Rule::kSlots; ++k) place[k] = place_of(launch, tensor, k);
-  if (launch.row_length) return look_and_step_units(launch, looker, place, tensor, start, end, to) ? end - start : 0;
-  if (launch.rounding == ADAMAS_SPLIT) return 0;
-  const int32_t weight = place[0].dtype, slot = Rule::kSlots ? place[2].dtype : ADAMAS_FLOAT32;
+  const Weight weight = weight_of(launch, tensor);
+  if (weight.split && (weight.low.layout || weight.low.dtype != ADAMAS_INT8)) return 0;
+  const int32_t dtype = place[0].dtype, slot = Rule::kSlots ? place[2].dtype : ADAMAS_FLOAT32;
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
-    if (place[k].layout || place[k].dtype != (k < 2 ? weight : slot)) return 0;
+    if (place[k].layout || place[k].dtype != (k < 2 ? dtype : slot)) return 0;
   }
   const Randomness random = randomness_of(launch, tensor);
   if (n == 0 || !random.in_strips()) return 0;
   Looked<Rule> looked = {looker, random.stochastic, {}};
   for (int k = 0; k < 2 + ADAMAS_MAX_SLOTS; ++k) looked.key[k] = random.dice(k, start).key;
   const uint32_t first = uint32_t(random.origin + start);
-  if (weight == ADAMAS_FLOAT32 && slot == ADAMAS_FLOAT32) {
-    looked.template run_at<float, float>(place, start, first, n, to);
-  } else if (weight == ADAMAS_BFLOAT16 && slot == ADAMAS_FLOAT32) {
-    looked.template run_at<uint16_t, float>(place, start, first, n, to);
-  } else if (weight == ADAMAS_BFLOAT16 && slot == ADAMAS_BFLOAT16) {
-    looked.template run_at<uint16_t, uint16_t>(place, start, first, n, to);
+  float* p = reinterpret_cast<float*>(place[0].flat_at(start));
+  uint16_t* h = reinterpret_cast<uint16_t*>(p);
+  if (weight.split) {
+    if (dtype != ADAMAS_BFLOAT16 || slot != ADAMAS_FLOAT32) return 0;
+    const SplitWeights split = {h, reinterpret_cast<int8_t*>(weight.low.flat_at(start))};
+    looked.template run_at<uint16_t, float>(split, place, start, first, n, to);
+  } else if (dtype == ADAMAS_FLOAT32 && slot == ADAMAS_FLOAT32) {
+    looked.template run_at<float, float>(p, place, start, first, n, to);
+  } else if (dtype == ADAMAS_BFLOAT16 && slot == ADAMAS_FLOAT32) {
+    looked.template run_at<uint16_t, float>(h, place, start, first, n, to);
+  } else if (dtype == ADAMAS_BFLOAT16 && slot == ADAMAS_BFLOAT16) {
+    looked.template run_at<uint16_t, uint16_t>(h, place, start, first, n, to);
   } else {
     return 0;
   }

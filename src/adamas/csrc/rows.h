@@ -110,34 +110,54 @@ static inline void zeros_behind(T* values, int64_t n) {
 
 #include "units.h"
 
-// The block start .. end of a tensor, both moved down to where a unit begins.
+// What do_rows does with elements: it steps them. LookedRows (looked.h) looks at them, too.
 template <class Rule, class T>
+struct SteppedRows {
+  const Around<T>& a;
+  typename Rule::template Scalars<T> c;
+  Strips<Rule> strips;
+
+  explicit SteppedRows(const Numbers<Rule, T>& row) : a(row.a), strips() {
+    static_assert(sizeof(c) == sizeof(row.own));
+    __builtin_memcpy(&c, row.own, sizeof(c));
+    if constexpr (sizeof(T) == 4) strips = strips_of<Rule>(row.a, row.own);
+  }
+
+  // What steps units in registers that begin at element `at`, or null if it must see them in stages.
+  Strips<Rule>* registers(int64_t /*at*/) { return &strips; }
+
+  // Step n elements of which x has weights, gradients and slots.
+  void stages(int64_t /*at*/, int64_t n, T* const* x) const {
+    if (a.l2 != T(0)) {
+      sweep_slots<Rule, true, T>(n, a, c, x[0], x[1], x + 2);
+    } else {
+      sweep_slots<Rule, false, T>(n, a, c, x[0], x[1], x + 2);
+    }
+  }
+};
+
+// The block start .. end of a tensor, both moved down to where a unit begins.
+template <class Rule, class T, class Steps>
 static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, int64_t end, const Place* place,
-                    const Weight& weight, const Around<T>& a, const T* numbers, Randomness& random) {
+                    const Weight& weight, Steps& steps, Randomness& random) {
   const int64_t length = launch.row_length[tensor];
   start = unit_of(start, length);
   if (end < launch.numel[tensor]) end = unit_of(end, length);
   int64_t row = start / length, column = start % length;
-  typename Rule::template Scalars<T> c;
-  __builtin_memcpy(&c, numbers, sizeof(c));
-  Strips<Rule> rule = {};
-  int bits = 0;
-  if constexpr (sizeof(T) == 4) {
-    bits = in_registers<Rule>(place, weight, random);
-    if (bits) rule = strips_of<Rule>(a, numbers);
-  }
+  const int bits = sizeof(T) == 4 ? in_registers<Rule>(place, weight, random) : 0;
   alignas(64) T stage[2 + Rule::kSlots][kUnit];
   alignas(64) float values[kUnit];
   for (int64_t at = start, n; at < end; at += n) {
     n = length - column < kUnit ? length - column : kUnit;
     if constexpr (sizeof(T) == 4) {
+      auto* registers = bits ? steps.registers(at) : nullptr;
       const bool rolls = random.stochastic && !weight.split && place[0].dtype == ADAMAS_BFLOAT16;
-      const int64_t units = bits ? units_from(random.origin + at, column, end - at, length, rolls) : 0;
+      const int64_t units = registers ? units_from(random.origin + at, column, end - at, length, rolls) : 0;
       if (units > 0) {
         Blocks blocks[ADAMAS_MAX_SLOTS];
         for (int k = 0; k < Rule::kSlots; ++k) blocks[k] = blocks_of(launch, tensor, k, row, column);
-        if (bits == 8) do_units<UnitSlots<Rule, ByteSlot>>(at, units, rule, place, blocks, weight, random);
-        if (bits == 4) do_units<UnitSlots<Rule, HalfByteSlot>>(at, units, rule, place, blocks, weight, random);
+        if (bits == 8) do_units<UnitSlots<Rule, ByteSlot>>(at, units, *registers, place, blocks, weight, random);
+        if (bits == 4) do_units<UnitSlots<Rule, HalfByteSlot>>(at, units, *registers, place, blocks, weight, random);
         n = units * kUnit;
         row += (column + n) / length;
         column = (column + n) % length;
@@ -162,11 +182,7 @@ static void do_rows(const AdamasLaunch& launch, int64_t tensor, int64_t start, i
         widen(values, ADAMAS_FLOAT32, kUnit, stage[2 + k]);
       }
     }
-    if (a.l2 != T(0)) {
-      sweep_slots<Rule, true, T>(n, a, c, x[0], x[1], x + 2);
-    } else {
-      sweep_slots<Rule, false, T>(n, a, c, x[0], x[1], x + 2);
-    }
+    steps.stages(at, n, x);
     weight.put(at, n, x[0], random.dice(0, at));
     for (int k = 0; k < Rule::kSlots; ++k) {
       if (!in_blocks(place[2 + k].dtype)) {

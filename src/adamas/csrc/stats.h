@@ -43,69 +43,81 @@ struct Looker {
     scaled = T(row[2]) != T(1);
   }
 
-  // What becomes of a weight: as it is computed, as it would be read again, and the step u.
-  struct Next {
-    Value y, written, u;
+  // What becomes of elements: new weights y, the step u; and what else is looked at.
+  struct Seen {
+    Value x, gradient, first, second, y, u;
   };
 
   // Elements of which x, g and the slots are given; the slots are replaced.
-  template <class Counts>
-  ADAMAS_INLINE Next see(Value x, Value g, Value* slots, int part, Tally<T>& to, Counts& counts) const {
+  ADAMAS_INLINE Seen see(Value x, Value g, Value* slots) const {
     const Value zero = {};
     Value gradient = scaled ? factor * g : g;
     if (coupled) gradient = gradient + l2 * x;
-    Value old[Rule::kSlots + 1], plain[Rule::kSlots + 1];
-    for (int k = 0; k < Rule::kSlots; ++k) plain[k] = old[k] = slots[k];
+    Value plain[Rule::kSlots + 1], first = zero;
+    for (int k = 0; k < Rule::kSlots; ++k) plain[k] = slots[k];
+    if constexpr (Rule::kFirst >= 0) first = slots[Rule::kFirst];
     const Value exact = update_slots<Rule, Value>(keep * x, gradient, c, slots);
     const Value u = update_slots<Rule, Value>(zero, gradient, c, plain);  // 0 - u, where only squares and sizes matter
-    const Value y = exact == x ? x : exact, written = read_again(y, again, nearest);
-    const Value square = gradient * gradient;
+    Value second = zero;
+    if constexpr (Rule::kSecond >= 0) second = slots[Rule::kSecond];
+    return {x, gradient, first, second, exact == x ? x : exact, u};
+  }
+
+  // Add up and count what was seen; of zeros there is nothing. Returns the new weights as they would be read again.
+  template <class Counts>
+  ADAMAS_INLINE Value add(const Seen& seen, int part, Tally<T>& to, Counts& counts, Again how) const {
+    const Value zero = {}, square = seen.gradient * seen.gradient, written = read_again(seen.y, how, nearest);
     Value(&sum)[kSumsOf] = to.sum[part];
     sum[kSquares] = sum[kSquares] + square;
-    sum[kSteps] = sum[kSteps] + u * u;
-    sum[kWeights] = sum[kWeights] + x * x;
-    to.top[part] = larger(magnitude(gradient), to.top[part]);
-    const auto moved = Counts::hits(u != zero);
+    sum[kSteps] = sum[kSteps] + seen.u * seen.u;
+    sum[kWeights] = sum[kWeights] + seen.x * seen.x;
+    to.top[part] = larger(magnitude(seen.gradient), to.top[part]);
+    const auto moved = Counts::hits(seen.u != zero);
     counts.add(to, part, kMoved, moved);
-    counts.add(to, part, kLarge, Counts::hits(magnitude(u) > large));
-    counts.add(to, part, kLost, moved & Counts::hits(written == x));
-    if constexpr (Rule::kFirst >= 0) sum[kAlong] = sum[kAlong] + gradient * old[Rule::kFirst];
+    counts.add(to, part, kLarge, Counts::hits(magnitude(seen.u) > large));
+    counts.add(to, part, kLost, moved & Counts::hits(written == seen.x));
+    if constexpr (Rule::kFirst >= 0) sum[kAlong] = sum[kAlong] + seen.gradient * seen.first;
     if constexpr (Rule::kSecond >= 0) {
-      const Value v = slots[Rule::kSecond], mean = v * unbias, below = mean < floor ? floor : mean;
+      const Value v = seen.second, mean = v * unbias, below = mean < floor ? floor : mean;
       sum[kRatios] = sum[kRatios] + square / below;
       sum[kMeans] = sum[kMeans] + v;
       const auto alive = Counts::hits(v > zero);
       counts.add(to, part, kAlive, alive);
       counts.add(to, part, kUnder, alive & Counts::hits(mean < under));
     }
-    return {y, written, u};
+    return written;
   }
 
   // u and the new weight also go to step and next, if those are there; new slots to where they are if they are to be written.
+  // A register is added up after the next one's rule has begun: what waits for a root and a division would keep others from the
+  // schedulers.
   template <class Counts>
   static void sixteens(const Looker self, bool write, int64_t n, const T* p, const T* g, T* const* slots, T* step, T* next,
                        Tally<T>& to) {
     T* s[Rule::kSlots + 1] = {};
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = slots[k];
+    constexpr int kParts = Tally<T>::kParts;
     Tally<T> all = to;
     Counts counts;
+    Seen last = {};
     for (int64_t at = 0; at < n; at += kSums) {
       ask_soon(p + at);
       ask_soon(g + at);
       for (int k = 0; k < Rule::kSlots; ++k) ask_soon(s[k] + at);
 #pragma GCC unroll 1
-      for (int part = 0; part < Tally<T>::kParts; ++part) {
+      for (int part = 0; part < kParts; ++part) {
         const int64_t i = at + part * LanesOf<T>::kWidth;
         Value now[Rule::kSlots + 1];
         for (int k = 0; k < Rule::kSlots; ++k) now[k] = load(s[k] + i);
-        const Next seen = self.see(load(p + i), load(g + i), now, part, all, counts);
-        if (next) {
-          store(step + i, seen.u);
-          store(next + i, seen.y);
-        }
+        const Seen seen = self.see(load(p + i), load(g + i), now);
+        self.add(last, (part + kParts - 1) % kParts, all, counts, self.again);
+        last = seen;
+        if (step) store(step + i, seen.u);
+        if (next) store(next + i, seen.y);
         for (int k = 0; write && k < Rule::kSlots; ++k) store(s[k] + i, now[k]);
       }
     }
+    self.add(last, kParts - 1, all, counts, self.again);
     counts.finish(all);
     to = all;
   }
@@ -125,12 +137,11 @@ struct Looker {
     }
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = own_slots[k];
     Tally<T> rest;
-    sixteens<PerLane<T>>(*this, write, kSums, own[0], own[1], s, out[0], next ? out[1] : nullptr, rest);
+    sixteens<PerLane<T>>(*this, write, kSums, own[0], own[1], s, step ? out[0] : nullptr, next ? out[1] : nullptr, rest);
     to.add(rest, left);
     for (int k = 0; write && k < Rule::kSlots; ++k) __builtin_memcpy(slots[k] + whole, s[k], size_t(left) * sizeof(T));
-    if (!next) return;
-    __builtin_memcpy(step + whole, out[0], size_t(left) * sizeof(T));
-    __builtin_memcpy(next + whole, out[1], size_t(left) * sizeof(T));
+    if (step) __builtin_memcpy(step + whole, out[0], size_t(left) * sizeof(T));
+    if (next) __builtin_memcpy(next + whole, out[1], size_t(left) * sizeof(T));
   }
 };
 
@@ -190,7 +201,8 @@ static int64_t count_nonfinite(const Place& gradients, int64_t start, int64_t en
 }
 
 // Look at elements start .. end of a tensor, by way of stages where they are not what the rule computes in; and step them if
-// that is asked for, which it must not be of slots in blocks. Returns how many updates are lost, if weights must be written to know it.
+// that is asked for, which it must not be of slots in blocks. Returns how many updates are lost, if weights must be written
+// to know it.
 template <class Rule, class T>
 static int64_t look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, bool step, int64_t tensor, int64_t start,
                     int64_t end, Tally<T>& tally) {
@@ -214,11 +226,11 @@ static int64_t look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, b
         slots[k] = fetch_as<T>(place[2 + k], at, n, stage[2 + k]);
       }
     }
-    looker.run(step, n, x, g, slots, u, by_writing || step ? next : nullptr, tally);
+    T* const after = step && in_memory ? x : by_writing || step ? next : nullptr;
+    looker.run(step, n, x, g, slots, by_writing ? u : nullptr, after, tally);
     if (by_writing) lost += count_lost(n, x, u, as_written(launch, next, n, written));
     if (!step) continue;
     random.prepare(at, n);
-    if (in_memory) __builtin_memcpy(x, next, size_t(n) * sizeof(T));
     weight.put(at, n, next, random.dice(0, at));
     for (int k = 0; k < Rule::kSlots; ++k) put_as<T>(place[2 + k], at, n, slots[k], random.dice(2 + k, at));
   }
@@ -235,12 +247,13 @@ static void statistics(const AdamasLaunch& launch, const double* limits, bool st
                                limits + int64_t(launch.row[tensor]) * 4, again(launch, kNative<T>));
   Tally<T> tally;
   int64_t lost = 0, rest = start;
-  if constexpr (sizeof(T) == 4) {
-    if (step) rest += look_and_step(launch, looker, tensor, start, end, tally);
-  }
-  if (rest < end) {
-    lost = look(launch, looker, step && !launch.row_length, tensor, rest, end, tally);
-    if (step && launch.row_length) do_block<Rule, T>(launch, tensor, rest, end);
+  if (step && launch.row_length) {
+    lost = look_and_step_rows(launch, looker, tensor, start, end, tally);
+  } else {
+    if constexpr (sizeof(T) == 4) {
+      if (step) rest += look_and_step(launch, looker, tensor, start, end, tally);
+    }
+    if (rest < end) lost = look(launch, looker, step, tensor, rest, end, tally);
   }
   tally.give(out);
   if (looker.again == kByWriting) out[kSumsOf + kLost] = double(lost);

@@ -56,7 +56,8 @@ constexpr int kMoved = 0, kLarge = 1, kAlive = 2, kUnder = 3, kLost = 4, kCounts
 constexpr int kNonfinite = kSumsOf + kCountsOf, kTop = kNonfinite + 1;
 static_assert(kTop + 1 == ADAMAS_STATISTICS);
 
-// 16 of each sum and count, and of the largest gradient: lane i has elements i, i + 16, ...
+// 16 of each sum and count, and of the largest gradient: lane i has elements i, i + 16, ... of a block. If it is turned, lane 0
+// has that of `turned`.
 template <class T>
 struct Tally {
   using Value = typename LanesOf<T>::Value;
@@ -66,6 +67,20 @@ struct Tally {
   Value sum[kParts][kSumsOf] = {};
   Count count[kParts][kCountsOf] = {};
   Value top[kParts] = {};
+  int64_t turned = 0;
+
+  // Let lane 0 be that of a block's element `at`, for sums: it does not matter to counts which lane they are of.
+  void turn(int64_t at) {
+    const int64_t by = (at - turned) & (kSums - 1);
+    if (by == 0) return;
+    turned = at;
+    constexpr int kWidth = LanesOf<T>::kWidth;
+    for (int s = 0; s < kSumsOf; ++s) {
+      T twice[2 * kSums];
+      for (int k = 0; k < 2 * kParts; ++k) store(twice + k * kWidth, sum[k % kParts][s]);
+      for (int k = 0; k < kParts; ++k) sum[k][s] = load(twice + by + k * kWidth);
+    }
+  }
 
   // Lane k of something that every part has.
   template <class E, class Part>
@@ -87,6 +102,7 @@ struct Tally {
   }
 
   void give(double* out) {
+    turn(0);
     for (int half = kSums / 2; half > 0; half /= 2) {
       for (int k = 0; k < half; ++k) {
         for (int s = 0; s < kSumsOf; ++s) sum_lane(s, k) += sum_lane(s, k + half);

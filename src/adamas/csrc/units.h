@@ -214,7 +214,7 @@ static __attribute__((noinline)) void step_units(Steps& steps, Weights weights, 
     last->each([&](auto& slot, int) __attribute__((always_inline)) { slot.prepare_codes(i); });
   }
   code(*last);
-  if constexpr (Steps::kLooks) steps = rule;
+  if constexpr (Steps::kLooks) steps.take(rule);
 }
 
 // Bits of a code where a tensor's whole units can go this way, 8 or 4; else 0.
