@@ -117,7 +117,7 @@ def words_of(length: int) -> int:
 def _encode_signed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     magnitude = x.abs()
     top, _ = largest(magnitude, SIGNED_TINY)
-    # Nearest, ties up: at most 2^-8 too small, and 7 (1 + 2^-8) still is nearest to 7. Rounded up, errors were 1 % larger.
+    # Nearest, ties up: at most 2^-8 too small, and 7 (1 + 2^-8) still is nearest to 7. Rounded up it is 1 % less exact.
     short = ((top.view(torch.int32) + 0x8000) & -0x10000).view(torch.float32)
     usable = (short > 0) & (short < HUGE)
     scale = torch.where(usable, short, torch.where(short == 0, 0.0, torch.nan))
