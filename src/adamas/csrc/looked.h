@@ -45,8 +45,8 @@ struct Looked {
     Rolls rolls[1 + (kShort ? ADAMAS_MAX_SLOTS : 0)] = {};
     const Again again = again_of(p, self.stochastic);
     const auto finish = [&](int64_t i, int k) __attribute__((always_inline)) {
-      const Floats high = self.looker.add(b, (2 * k + 1) % kParts, all, counts, again);
       if (i < 0) return;
+      const Floats high = self.looker.add(b, (2 * k + 1) % kParts, all, counts, again);
       if (self.stochastic) {
         put(p + i, {a.y, b.y}, rolls[0], true, k);
       } else {

@@ -110,7 +110,7 @@ struct Looker {
         Value now[Rule::kSlots + 1];
         for (int k = 0; k < Rule::kSlots; ++k) now[k] = load(s[k] + i);
         const Seen seen = self.see(load(p + i), load(g + i), now);
-        self.add(last, (part + kParts - 1) % kParts, all, counts, self.again);
+        if (i > 0) self.add(last, (part + kParts - 1) % kParts, all, counts, self.again);
         last = seen;
         if (step) store(step + i, seen.u);
         if (next) store(next + i, seen.y);
