@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -27,15 +25,6 @@ def both(case: Case, weight: torch.Tensor, grads: list[torch.Tensor], **more: ob
     for key, value in state_a.items():
         assert value.dtype == state_b[key].dtype
         assert same_bits(value, state_b[key]), key
-
-
-@pytest.fixture
-def restored_isa() -> Iterator[None]:
-    loaded, before = library.load(), library.isa()
-    yield
-    assert loaded is not None
-    assert before is not None
-    loaded.adamas_use_isa(before.encode())
 
 
 def test_catalogue_has_every_compiled_rule() -> None:

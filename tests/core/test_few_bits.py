@@ -13,7 +13,7 @@ import adamas
 from adamas.engines import library
 
 from .catalog import CASES, DTYPES, LAYOUTS, Case, run, same_bits
-from .test_engines import CASE_IDS, ISAS, both, restored_isa  # noqa: F401
+from .test_engines import CASE_IDS, ISAS, both
 
 FORMATS: dict[str, Any] = {
     "int8": "int8",
@@ -51,7 +51,7 @@ def test_every_rule(case: Case, dtype: torch.dtype, state_format: str) -> None:
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("state_format", FORMATS)
-def test_every_instruction_set(state_format: str, isa: str, restored_isa: None) -> None:  # noqa: F811
+def test_every_instruction_set(state_format: str, isa: str, restored_isa: None) -> None:
     loaded = library.load()
     assert loaded is not None
     if loaded.adamas_use_isa(isa.encode()) != 0:

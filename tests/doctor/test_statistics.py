@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adamas
-from adamas.engines import library
 from adamas.engines.launch import as_real
 from adamas.engines.plan import Plan
 from adamas.engines.statistics import Reading, Sums
 from adamas.planning import make_plan
 
 from ..core.catalog import CASES, DTYPES, LAYOUTS, Case, same_bits
-from ..core.test_engines import CASE_IDS, ISAS, restored_isa  # noqa: F401
+from ..core.test_engines import CASE_IDS, ISAS
 from ..core.test_few_bits import gradients
 
 ADAM = Case("Adam", "AdamW", {"weight_decay": 0.1})
@@ -83,12 +82,8 @@ def test_registers_on_every_instruction_set(
     rounding: str,
     state_format: str,
     isa: str,
-    restored_isa: None,  # noqa: F811
+    on_isa: None,
 ) -> None:
-    loaded = library.load()
-    assert loaded is not None
-    if loaded.adamas_use_isa(isa.encode()) != 0:
-        pytest.skip(f"this CPU has no {isa}")
     torch.manual_seed(7)
     for dtype in (torch.float32, torch.bfloat16):
         for shape in ((37, 256), (29, 300)):
@@ -108,19 +103,10 @@ def test_layouts(layout: str, state_format: str, rounding: str) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("isa", ISAS)
-def test_neither_threads_nor_instruction_set_matter(isa: str, threads: int, restored_isa: None) -> None:  # noqa: F811
-    loaded = library.load()
-    assert loaded is not None
-    if loaded.adamas_use_isa(isa.encode()) != 0:
-        pytest.skip(f"this CPU has no {isa}")
-    count = torch.get_num_threads()
-    torch.set_num_threads(threads)
+def test_neither_threads_nor_instruction_set_matter(isa: str, threads: int, on_isa: None, team: None) -> None:
     torch.manual_seed(3)
-    try:
-        for dtype in (torch.float32, torch.float64, torch.bfloat16):
-            same(ADAM, [torch.randn(50_001).to(dtype)], gradients((50_001,), dtype, 2))
-    finally:
-        torch.set_num_threads(count)
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        same(ADAM, [torch.randn(50_001).to(dtype)], gradients((50_001,), dtype, 2))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -132,21 +118,13 @@ def test_units_that_reach_over_blocks(
     state_format: str,
     isa: str,
     threads: int,
-    restored_isa: None,  # noqa: F811
+    on_isa: None,
+    team: None,
 ) -> None:
     """Elements count in the block that they are in, whichever thread steps them; what fills up a row's end does not."""
-    loaded = library.load()
-    assert loaded is not None
-    if loaded.adamas_use_isa(isa.encode()) != 0:
-        pytest.skip(f"this CPU has no {isa}")
-    count = torch.get_num_threads()
-    torch.set_num_threads(threads)
     torch.manual_seed(8)
-    try:
-        for shape in ((40, 1037), (1400, 27), (4, 10_000)):
-            same(ADAM, [torch.randn(shape).to(dtype)], gradients(shape, dtype, 2), state_format=state_format)
-    finally:
-        torch.set_num_threads(count)
+    for shape in ((40, 1037), (1400, 27), (4, 10_000)):
+        same(ADAM, [torch.randn(shape).to(dtype)], gradients(shape, dtype, 2), state_format=state_format)
 
 
 @given(st.integers(0, 1100), st.sampled_from(("int8", "float32")), st.integers(0, 2**31))
@@ -262,12 +240,8 @@ def test_looking_changes_no_bit(
     rounding: str,
     state_format: str,
     isa: str,
-    restored_isa: None,  # noqa: F811
+    on_isa: None,
 ) -> None:
-    loaded = library.load()
-    assert loaded is not None
-    if loaded.adamas_use_isa(isa.encode()) != 0:
-        pytest.skip(f"this CPU has no {isa}")
     results = []
     for looked in (True, False):
         torch.manual_seed(6)

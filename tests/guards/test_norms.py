@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adamas.engines import library, norms
+from adamas.engines import norms
 from adamas.engines.norms import Squares, total_norm
 
 from ..core.catalog import DTYPES, LAYOUTS
@@ -41,19 +41,9 @@ def test_compiled_sums_are_the_references(dtype: torch.dtype, reference):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
-def test_neither_threads_nor_instruction_set_matter(isa: str, threads: int, reference):
-    loaded = library.load()
-    assert loaded is not None
-    before, count = loaded.adamas_isa(), torch.get_num_threads()
-    if loaded.adamas_use_isa(isa.encode()) != 0:
-        pytest.skip(f"this CPU has no {isa}")
+def test_neither_threads_nor_instruction_set_matter(isa: str, threads: int, reference, on_isa, team):
     tensors = [torch.randn(100_003), torch.randn(3), torch.randn(50_000).bfloat16()]
-    torch.set_num_threads(threads)
-    try:
-        assert squares(tensors) == reference(tensors)
-    finally:
-        torch.set_num_threads(count)
-        loaded.adamas_use_isa(before)
+    assert squares(tensors) == reference(tensors)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,10 @@ import pytest
 import torch
 
 import adamas
-from adamas.engines import library
 
 from ..core.catalog import CASES, Case, same_bits
 from ..core.test_allocation import allocated
-from ..core.test_engines import ISAS, restored_isa  # noqa: F401
+from ..core.test_engines import ISAS
 from .sequences import coo, gradients, lead, weight
 
 ROWWISE = [case for case in CASES if case.rule != "CautiousAdam"]  # which is refused: test_bad_input
@@ -59,11 +57,7 @@ def test_engines_agree_in_few_bits(shape: tuple[int, ...], options: dict[str, An
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("sparse", ["lazy", "exact"])
-def test_every_instruction_set(isa: str, sparse: str, restored_isa: Iterator[None]) -> None:  # noqa: F811
-    loaded = library.load()
-    assert loaded is not None
-    if loaded.adamas_use_isa(isa.encode()) != 0:
-        pytest.skip(f"this CPU or this build has no {isa}")
+def test_every_instruction_set(isa: str, sparse: str, on_isa: None) -> None:
     for amsgrad, eps, dtype in (
         (False, 1e-8, torch.float32),
         (False, 1e-3, torch.float32),

@@ -20,6 +20,7 @@ static ADAMAS_INLINE void ask_ahead(const SplitWeights& p) {
   ask_ahead(p.low);
 }
 
+// What again() in stats.h says of these weights, known when compiled.
 static ADAMAS_INLINE Again again_of(const float*, bool) { return kAsComputed; }
 static ADAMAS_INLINE Again again_of(const uint16_t*, bool stochastic) { return stochastic ? kAsComputed : kRounded; }
 static ADAMAS_INLINE Again again_of(const SplitWeights&, bool) { return kWithByte; }

@@ -101,6 +101,9 @@ struct Run {
   Bases<Rule> base;
   Floats eps;
 
+  // The row to ask for while row k is stepped.
+  int64_t ahead(int64_t k) const { return k + kRowsAhead < last ? k + kRowsAhead : last; }
+
   // (Multiplied here, not held: registers are few.)
   Offset offset(int64_t k) const { return {row[k] * length, (source ? source[k] : k) * length}; }
 };
@@ -119,7 +122,7 @@ static __attribute__((noinline)) int64_t step_alike(const Run<Rule>& run, const 
   int32_t* const last = run.lag ? run.lag->last : nullptr;
   const int32_t now = run.lag ? int32_t(run.lag->now) : 0;
   for (int64_t k = begin; k < end; ++k) {
-    const int64_t next = k + kRowsAhead < run.last ? k + kRowsAhead : run.last;
+    const int64_t next = run.ahead(k);
     const Offset row = run.offset(k), ahead = run.offset(next);
     if (last) {
       __builtin_prefetch(last + run.row[next], 1, 3);
@@ -165,7 +168,7 @@ static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
       done = step_alike<Rule, false>(run, strips, what, since, k, most);
     }
     if (left) {
-      const Offset row = run.offset(k), ahead = run.offset(k + kRowsAhead < end ? k + kRowsAhead : end - 1);
+      const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
       const Offset rest = {row.row + whole, row.gradient + whole}, next = {ahead.row + whole, ahead.gradient + whole};
       if constexpr (kMayLag<Rule>) {
         if (behind) step_rest<Rule, true>(strips, what, run.eps, left, run.base, rest, next);

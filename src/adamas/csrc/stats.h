@@ -63,7 +63,7 @@ struct Looker {
     return {x, gradient, first, second, exact == x ? x : exact, u};
   }
 
-  // Add up and count what was seen; of zeros there is nothing. Returns the new weights as they would be read again.
+  // Add up and count what was seen. Returns the new weights as they would be read again.
   template <class Counts>
   ADAMAS_INLINE Value add(const Seen& seen, int part, Tally<T>& to, Counts& counts, Again how) const {
     const Value zero = {}, square = seen.gradient * seen.gradient, written = read_again(seen.y, how, nearest);
@@ -231,7 +231,7 @@ static int64_t look(const AdamasLaunch& launch, const Looker<Rule, T>& looker, b
     if (by_writing) lost += count_lost(n, x, u, as_written(launch, next, n, written));
     if (!step) continue;
     random.prepare(at, n);
-    weight.put(at, n, next, random.dice(0, at));
+    weight.put(at, n, after, random.dice(0, at));
     for (int k = 0; k < Rule::kSlots; ++k) put_as<T>(place[2 + k], at, n, slots[k], random.dice(2 + k, at));
   }
   return lost;
