@@ -37,9 +37,7 @@ NUMBERS = (
         "bfloat16", "what decay is left of bfloat16 weights", "README.md", "pytest tests/core/test_bfloat16.py", 0.2
     ),
     Number("engines", "the engines' bits", "README.md", "pytest tests/core/test_engines.py", 2),
-    Number(
-        "import", "milliseconds of `import adamas`", "README.md", "pytest tests/core/test_architecture.py", 0.3, TIMES
-    ),
+    Number("import", "milliseconds of `import adamas`", "README.md", "python benchmarks/import_time.py", 0.6, TIMES),
     Number(
         "snippets",
         "numbers that examples assert",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,27 +93,18 @@ def test_dependencies_point_one_way() -> None:
     assert seen == set(ALLOWED)
 
 
-def fresh(code: str, **environment: str) -> str:
+def fresh(code: str) -> str:
     """Return what code prints in a fresh interpreter."""
-    env = {**os.environ, **environment}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env).stdout
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-def test_core_imports_torch_and_the_standard_library_only() -> None:
-    new = fresh(
+def test_importing_brings_this_package_alone_and_no_library() -> None:
+    # How long it takes is for benchmarks/import_time.py. Here: nothing that torch has not imported before, not even of
+    # torch (its compiler takes seconds) or the standard library; and the C++ library is not loaded before it is needed.
+    new, loaded = fresh(
         "import torch, sys; before = set(sys.modules); import adamas; adamas.AdamW; "
-        "print(*{m.split('.')[0] for m in set(sys.modules) - before})"
-    ).split()
-    assert {name for name in new if name not in sys.stdlib_module_names} == {"adamas"}
-
-
-def test_import_loads_no_library_and_takes_little_time(tmp_path: Path) -> None:
-    # The smallest of several CPU times is what the import itself takes. Bytecode is there, as after `pip install`.
-    code = (
-        "import torch, time; start = time.process_time(); import adamas; print(time.process_time() - start);"
+        "print(*set(sys.modules) - before); "
         "from adamas.engines import library; print(library.load.cache_info().currsize)"
-    )
-    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
-    runs = [fresh(code, **bytecode).split() for _ in range(5)]
-    assert min(float(seconds) for seconds, _ in runs) < 0.05
-    assert {loaded for _, loaded in runs} == {"0"}
+    ).splitlines()
+    assert {name.split(".")[0] for name in new.split()} == {"adamas"}
+    assert loaded == "0"

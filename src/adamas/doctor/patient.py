@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import torch
@@ -77,6 +76,8 @@ class Patient:
             threshold: above which it is too large.
             least: how many numbers there must be.
         """
+        from statistics import median  # `import adamas` need not bring fractions and decimals along
+
         found = []
         for name, seen in self.recent().items():
             numbers = [x for x in map(number, seen) if not math.isnan(x)]
