@@ -55,8 +55,8 @@ static inline void for_runs(const AdamasLayout& layout, const int64_t* stride, i
 }
 
 template <class E>
-static void gather(const AdamasLayout& layout, const int64_t* stride, const void* from, int64_t start, int64_t n,
-                   void* to) {
+static ADAMAS_APART void gather(const AdamasLayout& layout, const int64_t* stride, const void* from, int64_t start,
+                                int64_t n, void* to) {
   const E* source = static_cast<const E*>(from);
   E* target = static_cast<E*>(to);
   for_runs(layout, stride, start, n, [&](int64_t offset, int64_t step, int64_t run) {
@@ -66,8 +66,8 @@ static void gather(const AdamasLayout& layout, const int64_t* stride, const void
 }
 
 template <class E>
-static void scatter(const AdamasLayout& layout, const int64_t* stride, const void* from, int64_t start, int64_t n,
-                    void* to) {
+static ADAMAS_APART void scatter(const AdamasLayout& layout, const int64_t* stride, const void* from, int64_t start,
+                                 int64_t n, void* to) {
   const E* source = static_cast<const E*>(from);
   E* target = static_cast<E*>(to);
   for_runs(layout, stride, start, n, [&](int64_t offset, int64_t step, int64_t run) {
@@ -99,7 +99,7 @@ static inline bool in_place(const Place& place) {
 }
 
 template <class T>
-static void widen(const void* from, int32_t dtype, int64_t n, T* to) {
+static ADAMAS_APART void widen(const void* from, int32_t dtype, int64_t n, T* to) {
   if (dtype == ADAMAS_BFLOAT16) {
     const uint16_t* h = static_cast<const uint16_t*>(from);
 #pragma omp simd
@@ -125,7 +125,7 @@ struct Raw {
 };
 
 // Return the operand's elements start .. start + n as stored: where they are if they are flat, else in raw.
-static inline void* fetch_raw(const Place& place, int64_t start, int64_t n, Raw& raw) {
+static ADAMAS_APART void* fetch_raw(const Place& place, int64_t start, int64_t n, Raw& raw) {
   if (!place.layout) return place.flat_at(start);
   switch (width_of(place.dtype)) {
     case 1: gather<uint8_t>(*place.layout, place.stride, place.base, start, n, raw.bytes); break;
@@ -141,7 +141,7 @@ static inline void* target_raw(const Place& place, int64_t start, Raw& raw) {
   return place.layout ? raw.bytes : place.flat_at(start);
 }
 
-static inline void put_raw(const Place& place, int64_t start, int64_t n, const Raw& raw) {
+static ADAMAS_APART void put_raw(const Place& place, int64_t start, int64_t n, const Raw& raw) {
   if (!place.layout) return;
   switch (width_of(place.dtype)) {
     case 1: scatter<uint8_t>(*place.layout, place.stride, raw.bytes, start, n, place.base); break;
@@ -188,7 +188,7 @@ static void narrow16(const float* x, int64_t n, const Dice& dice, int32_t dtype,
   }
 }
 
-static void narrow(const float* x, int32_t dtype, int64_t n, const Dice& dice, void* to) {
+static ADAMAS_APART void narrow(const float* x, int32_t dtype, int64_t n, const Dice& dice, void* to) {
   uint16_t* h = static_cast<uint16_t*>(to);
   if (dtype == ADAMAS_FLOAT64) {
     double* y = static_cast<double*>(to);
@@ -207,7 +207,7 @@ static void narrow(const float* x, int32_t dtype, int64_t n, const Dice& dice, v
 }
 
 // A double goes to 16 bits by way of float32, as torch does it; the 29 bits lost first are far below the grain.
-static void narrow(const double* x, int32_t dtype, int64_t n, const Dice& dice, void* to) {
+static ADAMAS_APART void narrow(const double* x, int32_t dtype, int64_t n, const Dice& dice, void* to) {
   if (dtype == ADAMAS_FLOAT64) {
     __builtin_memcpy(to, x, size_t(n) * 8);
     return;
@@ -257,7 +257,7 @@ struct Weight {
   }
 
  private:
-  void join_all(int64_t start, int64_t n, float* x) const {
+  ADAMAS_APART void join_all(int64_t start, int64_t n, float* x) const {
     Raw raw, raw_low;
     const uint16_t* h = static_cast<const uint16_t*>(fetch_raw(upper, start, n, raw));
     const void* l = fetch_raw(low, start, n, raw_low);
@@ -268,7 +268,7 @@ struct Weight {
     }
   }
 
-  void part_all(int64_t start, int64_t n, const float* x) const {
+  ADAMAS_APART void part_all(int64_t start, int64_t n, const float* x) const {
     Raw raw, raw_low;
     uint16_t* h = static_cast<uint16_t*>(target_raw(upper, start, raw));
     void* l = target_raw(low, start, raw_low);
@@ -301,8 +301,8 @@ static inline T update_slots(const T x, const T gradient, const typename Rule::t
 }
 
 template <class Rule, bool kL2, class T, class... Slots>
-static void sweep(int64_t n, const Around<T> a, const typename Rule::template Scalars<T> c, T* p, const T* g,
-                  Slots*... slots) {
+static ADAMAS_APART void sweep(int64_t n, const Around<T> a, const typename Rule::template Scalars<T> c, T* p,
+                               const T* g, Slots*... slots) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const T x = p[i];
@@ -334,7 +334,7 @@ struct Randomness {
   int64_t origin = 0;
   alignas(64) uint32_t index[kChunk];
 
-  void prepare(int64_t start, int64_t n) {
+  ADAMAS_APART void prepare(int64_t start, int64_t n) {
     if (!stochastic || !layout) return;
     uint32_t* target = index;
     for_runs(*layout, layout->index_stride, start, n, [&](int64_t offset, int64_t by, int64_t run) {
@@ -355,7 +355,7 @@ struct Randomness {
   Key key(int operand) const { return make_key(stream, step, uint64_t(operand)); }
 };
 
-static Randomness randomness_of(const AdamasLaunch& launch, int64_t tensor) {
+static ADAMAS_APART Randomness randomness_of(const AdamasLaunch& launch, int64_t tensor) {
   Randomness random;
   random.stochastic = launch.rounding != ADAMAS_NEAREST;
   random.stream = launch.stream[tensor];

@@ -19,7 +19,7 @@ struct Blocks {
     }
   }
 
-  void read_whole(float* values) const {
+  ADAMAS_APART void read_whole(float* values) const {
     const float* scales = reinterpret_cast<const float*>(scale);
     switch (dtype) {
       case ADAMAS_INT8: decode_unit(reinterpret_cast<const int8_t*>(codes), scales[0], values); break;
@@ -31,7 +31,7 @@ struct Blocks {
     }
   }
 
-  void write_whole(const float* values, int64_t n, Key key) const {
+  ADAMAS_APART void write_whole(const float* values, int64_t n, Key key) const {
     uint8_t* bytes = reinterpret_cast<uint8_t*>(codes);
     float* scales = reinterpret_cast<float*>(scale);
     float top[kUnit / kSignedBlock];
@@ -54,7 +54,7 @@ struct Blocks {
     alignas(64) char scale[32] = {};
   };
 
-  void read(int64_t n, float* values) const {
+  ADAMAS_APART void read(int64_t n, float* values) const {
     if (n == kUnit) return read_whole(values);
     Own own;
     __builtin_memcpy(own.codes, codes, size_t(code_bytes(n)));
@@ -63,7 +63,7 @@ struct Blocks {
   }
 
   // values has 128 elements, zeros behind n.
-  void write(int64_t n, const float* values, Key key) const {
+  ADAMAS_APART void write(int64_t n, const float* values, Key key) const {
     if (n == kUnit) return write_whole(values, n, key);
     Own own;
     Blocks{own.codes, own.scale, dtype}.write_whole(values, n, key);
@@ -88,7 +88,8 @@ static inline int64_t unit_of(int64_t at, int64_t length) {
 
 // Elements start .. start + n of a slot in blocks, which need not begin where a block does.
 template <class T>
-static void read_blocks(const AdamasLaunch& launch, int64_t tensor, int slot, int64_t start, int64_t n, T* to) {
+static ADAMAS_APART void read_blocks(const AdamasLaunch& launch, int64_t tensor, int slot, int64_t start, int64_t n,
+                                     T* to) {
   const int64_t length = launch.row_length[tensor];
   alignas(64) float values[kUnit];
   while (n > 0) {

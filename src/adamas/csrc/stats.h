@@ -123,7 +123,8 @@ struct Looker {
   }
 
   // Any number of elements. Those behind the end are copies of the last one, and not counted.
-  void run(bool write, int64_t n, const T* p, const T* g, T* const* slots, T* step, T* next, Tally<T>& to) const {
+  ADAMAS_APART void run(bool write, int64_t n, const T* p, const T* g, T* const* slots, T* step, T* next,
+                        Tally<T>& to) const {
     const int64_t whole = n & ~int64_t(kSums - 1), left = n - whole;
     if (whole) sixteens<typename CountsOf<T>::Type>(*this, write, whole, p, g, slots, step, next, to);
     if (!left) return;
@@ -157,7 +158,7 @@ static inline Again again(const AdamasLaunch& launch, int32_t native) {
 
 // Return the weights as they would be read again.
 template <class T>
-static const T* as_written(const AdamasLaunch& launch, const T* next, int64_t n, T* stage) {
+static ADAMAS_APART const T* as_written(const AdamasLaunch& launch, const T* next, int64_t n, T* stage) {
   const int32_t dtype = launch.dtype[0];
   Raw raw;
   if constexpr (sizeof(T) == 4) {
@@ -180,7 +181,7 @@ static const T* as_written(const AdamasLaunch& launch, const T* next, int64_t n,
 }
 
 template <class T>
-static int32_t count_lost(int64_t n, const T* x, const T* step, const T* written) {
+static ADAMAS_APART int32_t count_lost(int64_t n, const T* x, const T* step, const T* written) {
   int32_t lost = 0;
 #pragma omp simd reduction(+ : lost)
   for (int64_t i = 0; i < n; ++i) lost += (step[i] != T(0)) & (written[i] == x[i]);
@@ -189,7 +190,7 @@ static int32_t count_lost(int64_t n, const T* x, const T* step, const T* written
 
 // How many gradients are infinite or NaN: asked only where the sum of squares is.
 template <class T>
-static int64_t count_nonfinite(const Place& gradients, int64_t start, int64_t end) {
+static ADAMAS_APART int64_t count_nonfinite(const Place& gradients, int64_t start, int64_t end) {
   alignas(64) T stage[kChunk];
   int64_t bad = 0;
   for (int64_t at = start; at < end; at += kChunk) {

@@ -70,7 +70,7 @@ struct Tally {
   int64_t turned = 0;
 
   // Let lane 0 be that of a block's element `at`, for sums: it does not matter to counts which lane they are of.
-  void turn(int64_t at) {
+  ADAMAS_APART void turn(int64_t at) {
     const int64_t by = (at - turned) & (kSums - 1);
     if (by == 0) return;
     turned = at;
@@ -93,7 +93,7 @@ struct Tally {
   T& top_lane(int k) { return lane<T>(&top[0], sizeof(top[0]), k); }
 
   // Take the first n lanes of another.
-  void add(Tally& other, int64_t n) {
+  ADAMAS_APART void add(Tally& other, int64_t n) {
     for (int k = 0; k < n; ++k) {
       for (int s = 0; s < kSumsOf; ++s) sum_lane(s, k) += other.sum_lane(s, k);
       for (int s = 0; s < kCountsOf; ++s) count_lane(s, k) += other.count_lane(s, k);
@@ -101,7 +101,7 @@ struct Tally {
     }
   }
 
-  void give(double* out) {
+  ADAMAS_APART void give(double* out) {
     turn(0);
     for (int half = kSums / 2; half > 0; half /= 2) {
       for (int k = 0; k < half; ++k) {
