@@ -1,4 +1,4 @@
-"""What tests of the compiled engine are parametrized by: its instruction set (``isa``) and its ``threads``."""
+"""What tests are run on: instruction sets of the compiled engine (``isa``), ``threads``, and several processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from adamas.engines import library
+
+from .ranks import Ranks
 
 
 @pytest.fixture
@@ -36,3 +38,13 @@ def team(threads: int) -> Iterator[None]:
     torch.set_num_threads(threads)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def ranks() -> Iterator[Ranks]:
+    """Processes that do jobs together."""
+    if not torch.distributed.is_available():
+        pytest.skip("this torch has no torch.distributed")
+    server = Ranks()
+    yield server
+    server.close()

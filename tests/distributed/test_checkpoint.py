@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ranks import Ranks
+
 from . import checkpoint_jobs as jobs
-from .ranks import Ranks
 
 SIZES = (1, 2, 3, 4)
 

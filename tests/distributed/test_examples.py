@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .ranks import ROOT
+from tests.ranks import ROOT
 
 
 def launch(example: str, size: int, steps: int, folder: Path) -> str:

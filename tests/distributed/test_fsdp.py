@@ -6,8 +6,9 @@ import importlib.util
 
 import pytest
 
+from tests.ranks import Ranks
+
 from . import fsdp_jobs as jobs
-from .ranks import Ranks
 
 every_size = pytest.mark.parametrize("size", [2, 4])
 

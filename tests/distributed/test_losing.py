@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ranks import Ranks
+
 from . import losing_jobs as jobs
-from .ranks import Ranks
 
 SIZE, SOON = 4, 3.0  # processes; seconds that one waits for another
 

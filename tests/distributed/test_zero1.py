@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ranks import Ranks
+
 from . import zero_jobs as jobs
-from .ranks import Ranks
 
 every_size = pytest.mark.parametrize("size", [2, 4])
 

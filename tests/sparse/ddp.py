@@ -1,15 +1,11 @@
-"""One of two processes of a DistributedDataParallel training with sparse gradients; test_ddp starts both.
+"""A DistributedDataParallel training with sparse gradients: a job for two processes.
 
-    python -m tests.sparse.ddp RANK FOLDER HOW
-
-HOW is ``lazy``, ``attached`` (exact; each catches up the rows it reads), ``peeking`` (also, and the first now and then
-reads all rows on its own, as an evaluation does) or ``flushed`` (the same, and all flush before it).
+It is done ``lazy``, ``attached`` (exact; each catches up the rows it reads), ``peeking`` (also, and the first now and
+then reads all rows on its own, as an evaluation does) or ``flushed`` (the same, and all flush before it).
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +44,9 @@ def make(model: torch.nn.Module, how: str) -> Any:
     return adamas.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1, sparse=sparse)
 
 
-def main(rank: int, folder: Path, how: str) -> None:
+def trained(folder: str, how: str) -> None:
     """Train; leave weights and state in the folder."""
-    torch.set_num_threads(1)
-    store = f"file://{folder}/store"
-    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=RANKS)
+    rank = torch.distributed.get_rank()
     model = Model()
     optimizer = make(model, how)
     if how != "lazy":
@@ -70,11 +64,4 @@ def main(rank: int, folder: Path, how: str) -> None:
         optimizer.step()
     optimizer.flush()
     state = optimizer.state_dict()["state"]
-    torch.save({"weights": model.state_dict(), "state": state}, folder / f"rank{rank}.pt")
-    # Without taking the group down: gloo now and then aborts ("terminate called without an active exception") if the
-    # other process is gone by then.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    torch.save({"weights": model.state_dict(), "state": state}, Path(folder) / f"rank{rank}.pt")

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from tests.ranks import Ranks
+
+from . import ddp
 from .ddp import RANKS, Model, batches, make
 
-ROOT = Path(__file__).parents[2]
 PLACES = ("words.weight", "top.weight", "top.bias")
-
-
-def together(folder: Path, how: str) -> list[dict[str, Any]]:
-    """Return what both processes end with."""
-    command = [sys.executable, "-m", "tests.sparse.ddp"]
-    processes = [
-        subprocess.Popen([*command, str(rank), str(folder), how], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        for rank in range(RANKS)
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(RANKS)]
 
 
 def alone(how: str) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.Tensor]]]:
@@ -50,13 +31,14 @@ def alone(how: str) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.
 
 
 @pytest.mark.parametrize("how", ["lazy", "attached", "peeking", "flushed"])
-def test_replicas_follow_one_process(tmp_path: Path, how: str) -> None:
+def test_replicas_follow_one_process(ranks: Ranks, tmp_path: Path, how: str) -> None:
     """And have the same bits, as long as all read rows that none of them trains at the same steps, or flush before.
 
     Means of halves are summed in another order than the mean of the whole: one process is equal up to that. A row that
     one replica alone catches up is caught up in two hops there and in one elsewhere, which round differently.
     """
-    first, second = together(tmp_path, how)
+    ranks.each(RANKS, ddp.trained, folder=str(tmp_path), how=how)
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(RANKS))
     weights, state = alone(how)
     for each in (first, second):
         for name in PLACES:

@@ -1,4 +1,4 @@
-"""Jobs that several processes do together: ``python -m tests.distributed.ranks`` is a server that forks them.
+"""Jobs that several processes do together: ``python -m tests.ranks`` is a server that forks them.
 
 It imports torch once, and every job gets fresh processes with a gloo group of their own (a file for a meeting place: no
 port can be taken). Each has one thread, a timeout on what it waits for, and an alarm that ends it whatever happens.
@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 WAIT = 100.0  # seconds that a process waits for another one
 LIMIT = 300  # seconds of a job
 
@@ -54,7 +54,7 @@ class Ranks:
         if self._server is None or self._server.poll() is not None:
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "tests.distributed.ranks"],
+                [sys.executable, "-m", "tests.ranks"],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,
