@@ -63,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         "shards",
         "sparse",
     },
-    "optimizers": {"optimizer", "planning", "rules", "shards", "slots"},
+    "optimizers": {"optimizer", "optimizers", "planning", "rules", "shards", "slots"},
     "memory": {"formats", "optimizer", "shards", "slots"},
     "distributed": {"distributed", "engines", "lost", "optimizer", "shards"},
     "__init__": {"checkpoint", "distributed", "doctor", "groups", "memory", "optimizer", "optimizers", "rules"},

@@ -39,7 +39,7 @@ def to_torch(optimizer: Any) -> dict[str, Any]:
         >>> theirs.state[w]["step"]
         tensor(1.)
     """
-    cls = next((c for c in type(optimizer).__mro__ if c.__module__ == "adamas.optimizers"), type(optimizer))
+    cls = next((c for c in type(optimizer).__mro__ if c.__module__.startswith("adamas.optimizers.")), type(optimizer))
     if not hasattr(torch.optim, cls.__name__):
         raise TypeError(f"torch.optim has no {cls.__name__}")
     packed = optimizer.state_dict()
