@@ -114,7 +114,7 @@ def _keep_lags(lags: Lags, items: list[Item], now: dict[torch.Tensor, Lag | None
         old, new = lags.get(item.owner), now.get(item.owner)
         if old is not new and old is not None:
             del lags[item.owner]
-            if old.belongs_to(item, len(old.last)):  # else its state was replaced, and with it what it had to catch up
+            if old.moves(item):  # else its state was replaced, and with it what it had to catch up
                 old.flush()
         if new is not None:
             lags[item.owner] = new

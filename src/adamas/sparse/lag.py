@@ -17,6 +17,7 @@ from adamas.rules import AMSGrad, Rule
 from adamas.sparse.table import Table
 
 _TOLERANCE = {torch.float32: 2.0**-25, torch.float64: 2.0**-54}
+_SWEEP = 1 << 20  # how many elements are looked at at a time
 
 
 class Behind(NamedTuple):
@@ -56,10 +57,14 @@ class Lag:
         return self._now if self.table is None else self.table.now
 
     def belongs_to(self, item: Item, height: int) -> bool:
-        """Say whether this is still the lag of a parameter's state."""
-        own = (self.item.param.data_ptr(), *(id(slot.codes) for slot in self.item.slots))
-        others = (item.param.data_ptr(), *(id(slot.codes) for slot in item.slots))
-        return own == others and self.item.rule is item.rule and len(self.last) == height
+        """Say whether this is still the lag of a parameter's state, and of its rule."""
+        same = [id(slot.codes) for slot in self.item.slots] == [id(slot.codes) for slot in item.slots]
+        return same and self.moves(item) and self.item.rule is item.rule and len(self.last) == height
+
+    def moves(self, item: Item) -> bool:
+        """Say whether what it catches up, weights and both moments, is still what a parameter has, by whatever rule."""
+        own = (self.item.param.data_ptr(), *(id(slot.codes) for slot in self.item.slots[:2]))
+        return own == (item.param.data_ptr(), *(id(slot.codes) for slot in item.slots[:2]))
 
     def packed(self) -> Behind | None:
         """Return what a copy of the parameter has to catch up with; None if that is nothing."""
@@ -79,8 +84,23 @@ class Lag:
         if self.table is None:
             if self.now != step - 1:
                 self._restart(step - 1)
-            self.table = Table(self.now, h, self.item.rule is AMSGrad, _TOLERANCE[self.item.compute])
+            constant = self.item.rule is AMSGrad
+            if constant and self.now > 0:
+                self._cover_moments(h.beta2)
+            self.table = Table(self.now, h, constant, _TOLERANCE[self.item.compute])
         return self.table
+
+    def _cover_moments(self, beta2: float) -> None:
+        """Raise AMSGrad's largest v to what it is after a step without a gradient, for rows that are about to lag.
+
+        They divide by it as it is. After steps without ``amsgrad`` it may be less than v, or zero.
+        """
+        _, v, top = self.item.slots
+        rows = max(1, _SWEEP * len(v.codes) // max(1, self.item.numel))
+        for some, most in zip(v.codes.split(rows), top.codes.split(rows), strict=True):
+            moment = (some.to(self.item.compute) * beta2).to(most.dtype)
+            if bool((moment > most).any()):  # else nothing is written: memory of zeros stays untouched
+                torch.maximum(most, moment, out=most)
 
     def catch_up(self, rows: torch.Tensor | None) -> int:
         """Catch up some rows, in any order, or all; return how many were behind.
