@@ -99,8 +99,9 @@ def children_of(pid):
 
 
 def workers_of(pid):
-    """Processes started by spawn; multiprocessing's resource tracker is a child, too, and none of them."""
-    return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    """Processes forked by the server that the program started; multiprocessing's resource tracker is a child, too."""
+    servers = [child for child in children_of(pid) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [worker for server in servers for worker in children_of(server)]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds workers in /proc")

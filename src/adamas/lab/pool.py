@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -23,12 +22,13 @@ from adamas.lab.environment import environment
 from adamas.lab.errors import LabError
 from adamas.lab.executors import Heard, failed
 from adamas.lab.leaving import leave_with_parent
+from adamas.lab.processes import context_with
 from adamas.lab.results import Point, Run, RunStore
 from adamas.lab.spec import RunSpec
 from adamas.lab.train import train
 
-# Read by the OpenMP, MKL and OpenBLAS runtimes when they are loaded, so a worker must have it before it
-# imports torch; torch.set_num_threads comes too late to keep their threads from spinning.
+# Read by the OpenMP, MKL and OpenBLAS runtimes when they are loaded, so a worker, or what it is forked from, must have
+# it before it imports torch; torch.set_num_threads comes too late to keep their threads from spinning.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 _LISTEN = 0.2
@@ -102,7 +102,7 @@ class Pool:
     """
 
     def __init__(self, workers: int):
-        context = get_context("spawn")
+        context = context_with(__name__)
         self._stop = context.Event()
         self._news: Queue[Heard] = context.Queue()
         self._executor = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._news))

@@ -10,9 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -28,6 +26,7 @@ from adamas.lab.errors import LabError
 from adamas.lab.executors import failed
 from adamas.lab.leaving import leave_with_parent
 from adamas.lab.pieces import Pieces, first_says
+from adamas.lab.processes import context_with
 from adamas.lab.results import Point, Result
 from adamas.lab.spec import RunSpec
 from adamas.lab.streams import reproducible, stream_seed
@@ -167,18 +166,6 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _context() -> ForkServerContext | SpawnContext:
-    """How processes are started: by a server that has imported this, as torch and Fabric take seconds each time.
-
-    It runs no threads of torch's yet, so it may be forked. Windows has no fork.
-    """
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
 def train_spread(
     spec: RunSpec,
     stop: Callable[[], bool] = lambda: False,
@@ -199,7 +186,7 @@ def train_spread(
         Stopped: `stop` said so.
     """
     check(spec)
-    context = _context()
+    context = context_with(__name__)
     told, telling = context.Pipe(duplex=False)
     halt, port = context.Event(), _free_port()
     processes = [
