@@ -237,7 +237,8 @@ class Machine(RuleBasedStateMachine):
             for p in own["params"]:
                 state, number = states.get(number, {}), number + 1
                 late = [slot.late for slot in slots if slot.name not in state]
-                if state and not (all(late) and (len(late) < len(slots) or state.keys() <= {"step"})):
+                known = len(late) < len(slots) or state.keys() <= {"step"}
+                if state and late and not (all(late) and known):
                     return False
                 if state and any(self.saved_shape(number - 1) != tuple(p.shape) for _ in slots):
                     return False
