@@ -6,6 +6,7 @@ Hypothesis draws the order. ``pytest tests/fuzz --hypothesis-profile=fuzz`` draw
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from adamas.rules import Slot
 
 from ..contract.measure import assert_same_bits
 from ..sparse.sequences import coo
@@ -214,6 +217,8 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.saved is not None)
     def load(self, hyperparameters: str) -> None:
         fits = self.saved_fits(hyperparameters == "load")
+        if fits and self.leaves_misfits(hyperparameters == "load"):
+            return
         for side in self.sides:
             side.optimizer.flush()  # what rows had to catch up with is forgotten: weights are loaded with moments
             try:
@@ -229,24 +234,35 @@ class Machine(RuleBasedStateMachine):
         """Say whether what was saved is of the groups, shapes and slots that there are now."""
         if [len(states) for _, states in self.saved] != [len(group.cells) for group in self.model.groups]:
             return False
+        for number, (slots, p) in enumerate(self.loading(hyperparameters)):
+            state = self.sides[0].saved["state"].get(number, {})
+            late = [slot.late for slot in slots if slot.name not in state]
+            known = len(late) < len(slots) or state.keys() <= {"step"}
+            if state and late and not (all(late) and known):
+                return False
+            if state and slots and self.saved_shape(number) not in (None, tuple(p.shape)):
+                return False
+        return True
+
+    def leaves_misfits(self, hyperparameters: bool) -> bool:
+        """Say whether loading would keep slots of another shape that no rule has now, but one may have again."""
+        shapes = [
+            (self.saved_shape(number), tuple(p.shape)) for number, (_, p) in enumerate(self.loading(hyperparameters))
+        ]
+        return any(saved not in (None, own) for saved, own in shapes)
+
+    def loading(self, hyperparameters: bool) -> Iterator[tuple[tuple[Slot, ...], torch.Tensor]]:
+        """Give each parameter, and the slots of its rule after loading."""
         optimizer = self.sides[0].optimizer
-        states = self.sides[0].saved["state"]
-        number = 0
         for own, (hyper, _) in zip(optimizer.param_groups, self.saved, strict=True):
             slots = optimizer.rule({**own, **(hyper if hyperparameters else {})}).slots
             for p in own["params"]:
-                state, number = states.get(number, {}), number + 1
-                late = [slot.late for slot in slots if slot.name not in state]
-                known = len(late) < len(slots) or state.keys() <= {"step"}
-                if state and late and not (all(late) and known):
-                    return False
-                if state and any(self.saved_shape(number - 1) != tuple(p.shape) for _ in slots):
-                    return False
-        return True
+                yield slots, p
 
-    def saved_shape(self, number: int) -> tuple[int, ...]:
+    def saved_shape(self, number: int) -> tuple[int, ...] | None:
+        """Return the shape of a parameter's slots when they were saved; None if it had none."""
         states = [state for _, states in self.saved for state in states]
-        return next((x.shape for x in states[number].values() if isinstance(x, np.ndarray)), ())
+        return next((x.shape for x in states[number].values() if isinstance(x, np.ndarray)), None)
 
     @rule()
     @precondition(lambda self: not self.released)
