@@ -28,6 +28,19 @@ link_with plain "$installed" -O2 &
 link_with addresses build/sanitize/libadamas.so -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 wait $!
 
+# One instruction set: how work is shared out is the same for all.
+build_threads() {
+  local file object
+  for file in src/adamas/csrc/{library,touch,isa_baseline}.cpp tools/fuzz/{calls,team}.cpp; do
+    object=$out/$(basename "$file" .cpp).o
+    [ "$object" -nt "$file" ] && [ "$(find src/adamas/csrc tools/fuzz -newer "$object" | wc -l)" = 0 ] && continue
+    $cxx $flags -w -O1 -g1 -fsanitize=thread -fopenmp -c "$file" -o "$object"
+  done
+}
+
+[ "$threaded" = 0 ] || build_threads & # a minute, beside the calls
+threads=$!
+
 export OMP_WAIT_POLICY=passive
 built=$(cat "$out/plain" "$out/addresses" "$installed" build/sanitize/libadamas.so | sha256sum | cut -c 1-16)
 kept=$out/kept/$built
@@ -53,14 +66,7 @@ for ((made = 0; made < calls; made += 10000)); do
 done
 [ "$threaded" -gt 0 ] || exit 0
 
-# One instruction set: how work is shared out is the same for all.
-objects=()
-for file in src/adamas/csrc/{library,touch,isa_baseline}.cpp tools/fuzz/{calls,team}.cpp; do
-  object=$out/$(basename "$file" .cpp).o
-  objects+=("$object")
-  [ "$object" -nt "$file" ] && [ "$(find src/adamas/csrc tools/fuzz -newer "$object" | wc -l)" = 0 ] && continue
-  $cxx $flags -w -O1 -g1 -fsanitize=thread -fopenmp -c "$file" -o "$object"
-done
-$cxx -fsanitize=thread "${objects[@]}" -o "$out/threads" -lpthread # without -fopenmp: no libgomp
+wait "$threads"
+$cxx -fsanitize=thread "$out"/{library,touch,isa_baseline,calls,team}.o -o "$out/threads" -lpthread # without -fopenmp: no libgomp
 TSAN_OPTIONS=halt_on_error=1 "$out/threads" "$seed" "$threaded"
 echo "fuzz: no error"
