@@ -17,7 +17,7 @@ from adamas.rules import AMSGrad, Rule
 from adamas.sparse.table import Table
 
 _TOLERANCE = {torch.float32: 2.0**-25, torch.float64: 2.0**-54}
-_SWEEP = 1 << 20  # how many elements are looked at at a time
+SWEEP = 1 << 20  # elements at a time where all rows are gone through: copies of them are no larger
 
 
 class Behind(NamedTuple):
@@ -96,7 +96,7 @@ class Lag:
         They divide by it as it is. After steps without ``amsgrad`` it may be less than v, or zero.
         """
         _, v, top = self.item.slots
-        rows = max(1, _SWEEP * len(v.codes) // max(1, self.item.numel))
+        rows = max(1, SWEEP * len(v.codes) // max(1, self.item.numel))
         for some, most in zip(v.codes.split(rows), top.codes.split(rows), strict=True):
             moment = (some.to(self.item.compute) * beta2).to(most.dtype)
             if bool((moment > most).any()):  # else nothing is written: memory of zeros stays untouched

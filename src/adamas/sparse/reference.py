@@ -14,9 +14,8 @@ from adamas.rounding import Dice
 from adamas.rules import AMSGrad
 from adamas.sparse.catch_up import catch_up, missed
 from adamas.sparse.gradients import Touched
+from adamas.sparse.lag import SWEEP
 from adamas.sparse.launch import RowsLaunch
-
-_SWEEP = 1 << 20  # how many elements are copied out at a time when all rows are caught up
 
 
 class ReferenceRows(RowsLaunch):
@@ -51,7 +50,7 @@ class ReferenceRows(RowsLaunch):
             return 0
         behind = lag.last != lag.table.now if rows is None else lag.last[rows] != lag.table.now
         rows = behind.nonzero()[:, 0] if rows is None else rows[behind]
-        for some in rows.split(max(1, _SWEEP // max(1, self.width))):
+        for some in rows.split(max(1, SWEEP // max(1, self.width))):
             self._move_some(some)
         lag.last[rows] = lag.table.now
         return len(rows)
