@@ -414,15 +414,15 @@ class Optimizer(torch.optim.Optimizer):
         """Return groups and state as plain dicts, lists and tensors: what ``torch.load(weights_only=True)`` reads.
 
         The tensors are the optimizer's own, as in torch: ``deepcopy`` it to keep it while training goes on. Beside
-        torch's keys there is ``adamas``: the version of the dict and the name of the class. Rows that lag behind the
-        dense optimizer are caught up before.
+        torch's keys there is ``adamas``: the version of the dict, the name of the class, and shapes of parameters whose
+        moments do not tell. Rows that lag behind the dense optimizer are caught up before.
         """
         self.flush()
         packed = super().state_dict()
         packed["state"] = {
             key: dict(state) if isinstance(state, State) else state for key, state in packed["state"].items()
         }
-        packed["adamas"] = header(self)
+        packed["adamas"] = header(self, packed)
         return packed
 
     def load_state_dict(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import Parameter
@@ -62,6 +65,39 @@ def test_a_slot_of_another_block_size_is_refused():
         ValueError, match=r"exp_avg_scale of parameter 0 of group 0 has shape \(6, 2\).* needs \(6, 3\)"
     ):
         adamas.AdamW(params).load_state_dict(saved)
+
+
+OTHER_SHAPES = [((3,), (1,)), ((1021,), (1024,)), ((2, 3, 8), (2, 24)), ((2, 5), (2, 7))]  # as many words of codes
+
+
+@pytest.mark.parametrize(("was", "now"), OTHER_SHAPES)
+def test_codes_of_another_shape_are_refused_though_they_are_as_many(was: tuple[int, ...], now: tuple[int, ...]):
+    optimizer, _ = trained("int4", shapes=((3,), was))
+    params = weights(((3,), now))
+    reader = adamas.AdamW(params, state_format="int4")
+    wrong = rf"exp_avg and exp_avg_sq of parameter 1 of group 0 .* shape {re.escape(f'{was}, this one has {now}')}"
+    with pytest.raises(ValueError, match=wrong):
+        reader.load_state_dict(optimizer.state_dict())
+    assert not reader.state
+    report = reader.load_state_dict(optimizer.state_dict(), strict=False)
+    assert len(report.unfit) == 1
+    assert list(reader.state) == params[:1]
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_files_know_the_shape_of_codes(suffix: str, tmp_path: Path):
+    optimizer, _ = trained("int4", shapes=((3,),))
+    file = adamas.save(tmp_path / f"checkpoint{suffix}", optimizer=optimizer, step=1)
+    with pytest.raises(ValueError, match=r"shape \(3,\), this one has \(1,\)"):
+        adamas.load(file, optimizer=adamas.AdamW(weights(((1,),)), state_format="int4"))
+
+
+def test_what_has_no_slots_now_may_have_another_shape():
+    params = weights(((3,),))
+    optimizer = adamas.SGD(params, momentum=0.9, state_format="int4")
+    train(optimizer, params, gradients(params, steps=2))
+    reader = adamas.SGD(weights(((1,),)))
+    reader.load_state_dict(optimizer.state_dict(), hyperparameters="keep")
 
 
 @every_format

@@ -213,7 +213,7 @@ def test_the_dict_says_its_version_and_newer_ones_are_refused():
     params = named("a")
     writer = trained("AdamW", params)
     saved = writer.state_dict()
-    assert saved["adamas"] == {"version": 1, "optimizer": "AdamW"}
+    assert saved["adamas"] == {"version": 1, "optimizer": "AdamW", "shapes": {}}
     newer = {**saved, "adamas": {"version": 2}}
     with pytest.raises(ValueError, match=r"version 2, .* reads up to 1"):
         writer.load_state_dict(newer)

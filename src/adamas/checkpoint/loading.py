@@ -7,16 +7,27 @@ from typing import Any
 
 from adamas.checkpoint.matching import LoadReport, match
 from adamas.checkpoint.merging import group_of_key, merge_groups
-from adamas.checkpoint.states import Expected, copy_state
+from adamas.checkpoint.states import Expected, check_shape, copy_state
 from adamas.planning import parameter_key, parameter_name
+from adamas.slots import scale_key
 
 VERSION = 1
 """Of what ``state_dict()`` returns. A reader takes its own and older ones."""
 
 
-def header(optimizer: Any) -> dict[str, Any]:
-    """Return what stands under the key ``adamas`` of a state dict: who wrote it."""
-    return {"version": VERSION, "optimizer": type(optimizer).__name__}
+def header(optimizer: Any, packed: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands under the key ``adamas`` of a state dict: who wrote it, and what its tensors do not tell.
+
+    That is the shape of each parameter that has moments in blocks: eight codes of ``int4`` are one word, so tensors of
+    1 and of 3 elements look alike.
+    """
+    shapes = {}
+    for group, saved in zip(optimizer.param_groups, packed["param_groups"], strict=True):
+        for p, key in zip(group["params"], saved["params"], strict=True):
+            state = packed["state"].get(key, {})
+            if any(scale_key(slot) in state for slot in state):
+                shapes[key] = tuple(p.shape)
+    return {"version": VERSION, "optimizer": type(optimizer).__name__, "shapes": shapes}
 
 
 def load_state_dict(optimizer: Any, state_dict: dict[str, Any], strict: bool, hyperparameters: str) -> LoadReport:
@@ -60,7 +71,7 @@ def _copy_states(
     optimizer: Any, state_dict: dict[str, Any], keys: list[list[Any]], merged: list[dict[str, Any]], hyper: str
 ) -> tuple[dict[Any, dict[str, Any]], tuple[str, ...]]:
     """Return copies of the states that fit, and what is wrong with the others."""
-    saved = state_dict["param_groups"]
+    saved, shapes = state_dict["param_groups"], state_dict.get("adamas", {}).get("shapes", {})
     where = group_of_key(saved)
     state: dict[Any, dict[str, Any]] = defaultdict(dict)
     unfit = []
@@ -76,6 +87,7 @@ def _copy_states(
             form = group["state_format"] if hyper == "keep" or "state_format" not in source else "auto"
             try:
                 expected = Expected.of(p, name, pattern, rule, merged[number], source, optimizer._how(p))
+                check_shape(found, shapes.get(key), p, expected)
                 state[p] = copy_state(p, found, expected, form)
             except ValueError as error:
                 unfit.append(str(error))

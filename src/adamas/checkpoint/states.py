@@ -87,6 +87,19 @@ def copy_state(p: torch.Tensor, saved: dict[str, Any], expected: Expected, state
     return copied
 
 
+def check_shape(saved: dict[str, Any], shape: tuple[int, ...] | None, p: torch.Tensor, expected: Expected) -> None:
+    """Raise ValueError if moments in blocks are of a parameter of another shape; ``shape`` is None if not known."""
+    if shape is None or tuple(shape) == p.shape:
+        return
+    packed = [slot.name for slot in expected.slots if saved.get(slot.name) is not None]
+    packed = [name for name in packed if not _is_plain(saved[name])]
+    if packed:
+        raise ValueError(
+            f"{' and '.join(packed)} of {expected.name} in the checkpoint are of a parameter of shape {tuple(shape)}, "
+            f"this one has {tuple(p.shape)}"
+        )
+
+
 def _check_slots(saved: dict[str, Any], expected: Expected) -> None:
     """Raise ValueError if a state is there but lacks a slot: of nothing, the optimizer would start afresh.
 
