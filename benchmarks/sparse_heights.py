@@ -1,88 +1,134 @@
 """Times sparse steps of a short and a tall table of 64 columns, 4096 rows of it in each, and what memory alone takes.
 
-    python benchmarks/sparse_heights.py [--heights 1000000 10000000] [--threads 2]
+    python benchmarks/sparse_heights.py [--heights 1000000 10000000] [--rounds 7] [--threads 2]
 
-Each contender lives in a process of its own, one after the other: a tall table with its moments takes 7.7 GB. 200
-different gradients take turns, so that rows are in no cache when they come again. The last contender only reads the
-same rows of three tables and writes them back. THP_MEM_ALLOC_ENABLE=1 gives the weights large pages, too.
+Each table lives in a process of its own; the short and the tall one of a contender take turns, so that a busy machine
+slows both alike. (Not all contenders do: a tall table with its moments takes 7.7 GB.) 200 different gradients take
+turns, too, so that rows are in no cache when they come again. The last contender only reads the same rows of three
+tables and writes them back. THP_MEM_ALLOC_ENABLE=1 gives the weights large pages.
 """
 
 import argparse
-import subprocess
+import json
 import sys
 import time
+from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import torch
 
 import adamas
+from adamas.lab.bench.child import Child
+from adamas.lab.bench.summary import ratio_of_medians
+from adamas.lab.bench.worker import settle
 
-WIDTH, TOUCHED, KINDS, ROUNDS = 64, 4096, 200, 3
+WIDTH, TOUCHED, KINDS = 64, 4096, 200
+TITLES = {
+    "torch": "torch.optim.SparseAdam",
+    "lazy": "AdamW lazy",
+    "exact": "AdamW exact",
+    "copy": "read and write",
+}
 
 
-def step(optimizer: torch.optim.Optimizer, p: torch.nn.Parameter, rows: torch.Tensor, values: torch.Tensor) -> float:
-    """Return the seconds of a step, with a gradient as nn.Embedding makes it."""
-    p.grad = torch.sparse_coo_tensor(rows[None], values[: len(rows)], p.shape, check_invariants=False)
-    start = time.perf_counter()
-    optimizer.step()
-    return time.perf_counter() - start
+def steps(optimizer: torch.optim.Optimizer, p: torch.nn.Parameter) -> Callable[[torch.Tensor, torch.Tensor], Any]:
+    """Return what is timed with a gradient as nn.Embedding makes it."""
+
+    def call(rows: torch.Tensor, values: torch.Tensor) -> Callable[[], Any]:
+        p.grad = torch.sparse_coo_tensor(rows[None], values[: len(rows)], p.shape, check_invariants=False)
+        return optimizer.step
+
+    return call
 
 
-def copy(tables: list[torch.Tensor], room: list[torch.Tensor], rows: torch.Tensor) -> float:
-    """Return the seconds of reading rows of all tables and writing them back."""
-    start = time.perf_counter()
-    for table, each in zip(tables, room, strict=True):
-        torch.index_select(table, 0, rows, out=each[: len(rows)])
-        table.index_copy_(0, rows, each[: len(rows)])
-    return time.perf_counter() - start
+def copies(p: torch.nn.Parameter) -> Callable[[torch.Tensor, torch.Tensor], Any]:
+    """Return what reads rows of weights and moments and writes them back."""
+    optimizer = adamas.AdamW([p], sparse="lazy")
+    steps(optimizer, p)(torch.arange(8), torch.ones(8, WIDTH))()  # makes the moments, in pages such as ours are in
+    tables = [p.detach(), *(optimizer.state[p][name] for name in ("exp_avg", "exp_avg_sq"))]
+    room = [torch.empty(TOUCHED, WIDTH) for _ in tables]
+
+    def call(rows: torch.Tensor, values: torch.Tensor) -> Callable[[], Any]:
+        rows = rows.sort().values
+
+        def copy() -> None:
+            for table, each in zip(tables, room, strict=True):
+                torch.index_select(table, 0, rows, out=each[: len(rows)])
+                table.index_copy_(0, rows, each[: len(rows)])
+
+        return copy
+
+    return call
 
 
 @torch.no_grad()
-def measure(name: str, height: int, threads: int) -> float:
-    """Return the median milliseconds of one contender."""
-    torch.set_num_threads(threads)
+def serve() -> None:
+    """Be the process of one table: make what the first line asks for, then time all gradients for every other line."""
+    replies = sys.stdout
+    sys.stdout = sys.stderr
+    job = json.loads(sys.stdin.readline())
     torch.manual_seed(0)
-    index = [torch.randint(0, height, (TOUCHED,)).unique() for _ in range(KINDS)]
+    index = [torch.randint(0, job["height"], (TOUCHED,)).unique() for _ in range(KINDS)]
     index = [rows[torch.randperm(len(rows))] for rows in index]
     values = torch.randn(TOUCHED, WIDTH)
-    p = torch.nn.Parameter(torch.zeros(height, WIDTH))
-    if name == "copy":
-        optimizer = adamas.AdamW([p], sparse="lazy")
-        step(optimizer, p, index[0], values)  # makes the moments, in pages such as ours are in
-        moments = optimizer.state[p]
-        tables = [p.detach(), moments["exp_avg"], moments["exp_avg_sq"]]
-        room = [torch.empty(TOUCHED, WIDTH) for _ in tables]
-        ordered = [rows.sort().values for rows in index]
-        times = [copy(tables, room, rows) for _ in range(ROUNDS) for rows in ordered]
+    p = torch.nn.Parameter(torch.zeros(job["height"], WIDTH))
+    if job["contender"] == "copy":
+        prepare = copies(p)
     else:
-        optimizer = torch.optim.SparseAdam([p]) if name == "torch" else adamas.AdamW([p], sparse=name)
-        times = [step(optimizer, p, rows, values) for _ in range(ROUNDS) for rows in index]
-    return 1e3 * median(times[KINDS:])
+        ours = job["contender"] != "torch"
+        optimizer = adamas.AdamW([p], sparse=job["contender"]) if ours else torch.optim.SparseAdam([p])
+        prepare = steps(optimizer, p)
+    for rows in index:
+        prepare(rows, values)()
+    print(json.dumps({}), file=replies, flush=True)
+    for _ in sys.stdin:
+        times = []
+        for rows in index:
+            call = prepare(rows, values)
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
+        settle()
+        print(json.dumps({"ms": 1e3 * median(times)}), file=replies, flush=True)
+
+
+def compare(contender: str, heights: list[int], rounds: int, threads: int) -> list[list[float]]:
+    """Return the median milliseconds of each round, of the short and of the tall table."""
+    command = (sys.executable, __file__, "--serve")
+    children = [
+        Child(f"{contender} {height}", {"contender": contender, "height": height}, threads, command)
+        for height in heights
+    ]
+    try:
+        for child in children:
+            child.ready()
+        turns = [[child.ask()["ms"] for child in children] for _ in range(rounds)]
+    finally:
+        for child in children:
+            child.close()
+    return [list(each) for each in zip(*turns, strict=True)]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heights", type=int, nargs=2, default=[1_000_000, 10_000_000], help="rows of the tables")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each contender")
-    parser.add_argument("--only", nargs=2, metavar=("NAME", "HEIGHT"), help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each table")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each process")
+    parser.add_argument("--only", choices=TITLES, nargs="+", default=list(TITLES), help="contenders")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.only:
-        print(measure(chosen.only[0], int(chosen.only[1]), chosen.threads))
-        return
+    if chosen.serve:
+        return serve()
     short, tall = chosen.heights
-    print(f"{TOUCHED} rows of {WIDTH} a step, {chosen.threads} threads, torch {torch.__version__}")
-    print(f"{'':28}{short:>12}{tall:>12}  ratio")
-    titles = {
-        "torch": "torch.optim.SparseAdam",
-        "lazy": "AdamW lazy",
-        "exact": "AdamW exact",
-        "copy": "read and write",
-    }
-    for name, title in titles.items():
-        own = [sys.executable, __file__, "--threads", str(chosen.threads), "--only", name]
-        a, b = (float(subprocess.check_output([*own, str(height)], text=True)) for height in (short, tall))
-        print(f"{title:28}{a:9.3f} ms{b:9.3f} ms{b / a:7.2f}", flush=True)
+    print(f"{TOUCHED} rows of {WIDTH} a step, {chosen.threads} threads, torch {torch.__version__}; fastest and median")
+    print(f"{'':24}{short:>20}{tall:>20}  ratio")
+    for name in chosen.only:
+        times = compare(name, chosen.heights, chosen.rounds, chosen.threads)
+        row = "".join(f"{min(each):9.3f} {median(each):7.3f} ms" for each in times)
+        ratio = ratio_of_medians(times[1], times[0])
+        print(f"{TITLES[name]:24}{row}  {ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,10 @@
 // How many rows ahead to ask for memory: rows are at random places, where the hardware's prefetchers see no pattern.
 constexpr int64_t kRowsAhead = 12;
 constexpr int64_t kLine = 16;  // floats in a line of the cache
+// Bytes of weights and slots from which a table is tall: its page table then has 4 MiB and more.
+constexpr int64_t kTall = int64_t(1) << 31;
+// How many lines to ask for at once there: with those before them they fit into a cache of 32 KiB.
+constexpr int64_t kLinesAtOnce = 256;
 
 // The rules whose rows may lag: see sparse/select.py.
 template <class Rule>
@@ -32,17 +36,20 @@ struct Offset {
   int64_t row, gradient;
 };
 
-// Some registers of a row: what they have missed, if the row is behind, and their step.
+// Ask for the lines that a register of a row, or several of them, are in.
+template <class Rule>
+static ADAMAS_INLINE void ask_for(const Bases<Rule>& base, const Offset row, int64_t i) {
+  for (int k = 0; k < 2 + Rule::kSlots; ++k) __builtin_prefetch(base.at[k] + (k == 1 ? row.gradient : row.row) + i, 0, 3);
+}
+
+// Some registers of a row: what they have missed, if the row is behind, and their step. While it goes on, the same
+// registers of another row are asked for, if that is wanted.
 template <class Rule, bool kBehind>
 static ADAMAS_INLINE void step_registers(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
-                                         int64_t n, const Bases<Rule>& base, const Offset row, const Bases<Rule>& next,
-                                         const Offset ahead) {
+                                         int64_t n, const Bases<Rule>& base, const Offset row, bool ask,
+                                         const Bases<Rule>& next, const Offset ahead) {
   for (int64_t i = 0; i < n; i += kLanes) {
-    if (i % kLine == 0) {
-      for (int k = 0; k < 2 + Rule::kSlots; ++k) {
-        __builtin_prefetch(next.at[k] + (k == 1 ? ahead.gradient : ahead.row) + i, 0, 3);
-      }
-    }
+    if (ask && i % kLine == 0) ask_for(next, ahead, i);
     const int64_t at = row.row + i;
     Floats x = load(base.at[0] + at), s[ADAMAS_MAX_SLOTS] = {};
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = load(base.at[2 + k] + at);
@@ -55,7 +62,8 @@ static ADAMAS_INLINE void step_registers(const Strips<Rule>& strips, const Misse
 // The elements behind the last whole register, in a place of their own. Not inlined: nothing of it may cost longer rows.
 template <class Rule, bool kBehind>
 static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
-                                                int64_t n, const Bases<Rule>& base, Offset row, Offset ahead) {
+                                                int64_t n, const Bases<Rule>& base, Offset row, bool ask,
+                                                Offset ahead) {
   alignas(64) float own[2 + Rule::kSlots][kLanes] = {};
   const size_t bytes = size_t(n) * sizeof(float);
   Bases<Rule> here;
@@ -63,7 +71,7 @@ static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, cons
     __builtin_memcpy(own[k], base.at[k] + (k == 1 ? row.gradient : row.row), bytes);
     here.at[k] = own[k];
   }
-  step_registers<Rule, kBehind>(strips, what, eps, kLanes, here, {0, 0}, base, ahead);
+  step_registers<Rule, kBehind>(strips, what, eps, kLanes, here, {0, 0}, ask, base, ahead);
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
     if (k != 1) __builtin_memcpy(base.at[k] + row.row, own[k], bytes);
   }
@@ -97,12 +105,26 @@ template <class Rule>
 struct Run {
   const AdamasLag* lag;
   const int64_t *row, *source;
-  int64_t length, last;  // the last row that there is to ask for
+  int64_t length, first, last;  // rows that there are to ask for
+  int64_t at_once;              // how many to ask for together; 0: one by one
   Bases<Rule> base;
   Floats eps;
 
   // The row to ask for while row k is stepped.
   int64_t ahead(int64_t k) const { return k + kRowsAhead < last ? k + kRowsAhead : last; }
+
+  // Before row k: ask for the next rows, as many as are together, when those before them have been used up.
+  ADAMAS_INLINE void ask(int64_t k) const {
+    if ((k - first) % at_once == 0) ask_from(k == first ? k : k + at_once, k + 2 * at_once);
+  }
+
+  __attribute__((noinline)) void ask_from(int64_t begin, int64_t end) const {
+    __asm__ volatile("");  // or GCC finds that it does nothing, and drops the call
+    for (int64_t k = begin; k < end && k <= last; ++k) {
+      if (lag) __builtin_prefetch(lag->last + row[k], 1, 3);
+      for (int64_t i = 0; i < length; i += kLine) ask_for(base, offset(k), i);
+    }
+  }
 
   // (Multiplied here, not held: registers are few.)
   Offset offset(int64_t k) const { return {row[k] * length, (source ? source[k] : k) * length}; }
@@ -118,21 +140,22 @@ static __attribute__((noinline)) int64_t step_alike(const Run<Rule>& run, const 
   const Missed<Floats> what = given_what;
   const Bases<Rule> base = run.base;
   const Floats eps = run.eps;
-  const int64_t length = run.length, whole = length - length % kLanes;
+  const int64_t length = run.length, whole = length - length % kLanes, at_once = run.at_once;
   int32_t* const last = run.lag ? run.lag->last : nullptr;
   const int32_t now = run.lag ? int32_t(run.lag->now) : 0;
   for (int64_t k = begin; k < end; ++k) {
     const int64_t next = run.ahead(k);
     const Offset row = run.offset(k), ahead = run.offset(next);
+    if (at_once) run.ask(k);
     if (last) {
-      __builtin_prefetch(last + run.row[next], 1, 3);
+      if (!at_once) __builtin_prefetch(last + run.row[next], 1, 3);
       if (kBehind ? last[run.row[k]] != since : last[run.row[k]] < now) return k;
       if constexpr (kBehind) {
         if (is_near_eps<Rule>(base, row.row, length, what.limit)) return k;
       }
       last[run.row[k]] = now + 1;
     }
-    step_registers<Rule, kBehind>(strips, what, eps, whole, base, row, base, ahead);
+    step_registers<Rule, kBehind>(strips, what, eps, whole, base, row, !at_once, base, ahead);
   }
   return end;
 }
@@ -141,7 +164,11 @@ static __attribute__((noinline)) int64_t step_alike(const Run<Rule>& run, const 
 template <class Rule>
 static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
   const AdamasLag* const lag = r.lag;
-  Run<Rule> run = {lag, r.row, r.source, r.length, end - 1, {}, splat(lag ? float(lag->eps) : 0.0f)};
+  Run<Rule> run = {lag, r.row, r.source, r.length, begin, end - 1, 0, {}, splat(lag ? float(lag->eps) : 0.0f)};
+  if (r.launch->numel[0] * int64_t(sizeof(float)) * (1 + Rule::kSlots) >= kTall) {
+    const int64_t lines = (r.length + kLine - 1) / kLine * (2 + Rule::kSlots);
+    run.at_once = lines < kLinesAtOnce ? kLinesAtOnce / lines : 1;
+  }
   run.base.at[0] = static_cast<float*>(r.launch->operand[0][0]);
   run.base.at[1] = static_cast<float*>(const_cast<void*>(r.values));
   for (int k = 0; k < Rule::kSlots; ++k) run.base.at[2 + k] = static_cast<float*>(r.launch->operand[2 + k][0]);
@@ -171,9 +198,9 @@ static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
       const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
       const Offset rest = {row.row + whole, row.gradient + whole}, next = {ahead.row + whole, ahead.gradient + whole};
       if constexpr (kMayLag<Rule>) {
-        if (behind) step_rest<Rule, true>(strips, what, run.eps, left, run.base, rest, next);
+        if (behind) step_rest<Rule, true>(strips, what, run.eps, left, run.base, rest, !run.at_once, next);
       }
-      if (!behind) step_rest<Rule, false>(strips, what, run.eps, left, run.base, rest, next);
+      if (!behind) step_rest<Rule, false>(strips, what, run.eps, left, run.base, rest, !run.at_once, next);
     }
     k = done;
   }

@@ -14,6 +14,7 @@ from adamas.engines.launch import Item
 from adamas.engines.layout import dense_strides
 from adamas.engines.library import INDEX_FLAT, LagStruct, Layout, RowsStruct
 from adamas.engines.rows import Rows
+from adamas.pages import in_large_pages
 from adamas.rules import AMSGrad
 from adamas.sparse.gradients import Touched
 from adamas.sparse.lag import Lag
@@ -37,7 +38,7 @@ class CpuRows(RowsLaunch):
         loaded = library.load()
         if loaded is None:
             raise RuntimeError(cpu.NO_LIBRARY)
-        self._library, self._launch = loaded, CpuLaunch([item], [item.param])
+        self._library, self._launch = loaded, CpuLaunch([item], [in_large_pages(item.param)])
         if item.rounding.name != "nearest" and self.width % _STRIP:
             self._layout = _indexed(item.param.numel())
             self._layouts = array("Q", [ctypes.addressof(self._layout)])
