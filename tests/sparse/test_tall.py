@@ -18,7 +18,7 @@ ROWS = 60
 
 def table(
     height: int, width: int, rows: torch.Tensor, options: dict[str, Any]
-) -> tuple[torch.nn.Parameter, adamas.AdamW]:
+) -> tuple[torch.nn.Parameter, adamas.Optimizer]:
     """Make a table in which these rows are zeros, and its optimizer; what is not written takes no memory."""
 
     def unwritten() -> torch.Tensor:
