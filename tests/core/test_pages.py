@@ -55,3 +55,16 @@ def test_small_tensors_and_others_memory_are_left_alone(monkeypatch: pytest.Monk
     pages.in_large_pages(torch.empty(pages.LEAST, dtype=torch.uint8))
     assert len(asked) == 1
     assert 0 < pages.LEAST - asked[0] < 4096 * 16
+
+
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.strided], ids=str)
+def test_weights_with_sparse_gradients_are_to_be_in_large_pages(
+    layout: torch.layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[range] = []
+    monkeypatch.setattr(pages, "_madvise", lambda: lambda start, size, advice: asked.append(range(start, start + size)))
+    p = torch.nn.Parameter(torch.zeros(pages.LEAST // 256, 64))
+    row = torch.sparse_coo_tensor(torch.tensor([[5]]), torch.ones(1, 64), p.shape, check_invariants=True)
+    p.grad = row if layout == torch.sparse_coo else row.to_dense()
+    adamas.AdamW([p], engine="cpu").step()
+    assert any(p.data_ptr() + p.nbytes - 1 in each for each in asked) == (layout == torch.sparse_coo)
