@@ -132,6 +132,14 @@ NUMBERS = (
         TIMES,
     ),
     Number(
+        "sparse-formats",
+        "times of sparse steps in other dtypes and formats",
+        "docs/sparse.md",
+        "python benchmarks/sparse_formats.py",
+        1,
+        TIMES,
+    ),
+    Number(
         "fsdp",
         "times of FSDP2's parameters",
         "docs/distributed.md docs/status.md",

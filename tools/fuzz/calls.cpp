@@ -143,6 +143,7 @@ static uint64_t rows(Random& random) {
   AdamasRows c = {&l.c, length, int64_t(row.size()), row.data(), random.once_in(2) ? source.data() : nullptr, values.data(),
                   dtype, random.once_in(3) ? scalars.data() : nullptr, lags ? &table.c : nullptr};
   if (catches_up && random.once_in(2)) c.row = nullptr, c.count = height;
+  if (catches_up && random.once_in(2)) c.values = nullptr, c.source = nullptr;
   return twice(random, l, [&]() -> uint64_t {
     const int64_t done = catches_up ? adamas_catch_up(&c) : adamas_step_rows(&c);
     CHECK(catches_up ? done >= 0 && done <= height : done == 0);

@@ -90,7 +90,7 @@ typedef struct {
   int64_t count;
   const int64_t* row;      // their numbers, different ones; NULL: 0, 1, ... (adamas_catch_up only)
   const int64_t* source;   // which row of values each takes; NULL: 0, 1, ...
-  const void* values;
+  const void* values;      // NULL if there is no gradient (adamas_catch_up only)
   int32_t dtype;           // of values
   const int32_t* scalars;  // which row of scalars each takes; NULL: that of the launch
   const AdamasLag* lag;    // NULL: rows are stepped as they are

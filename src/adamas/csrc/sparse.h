@@ -2,6 +2,8 @@
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 // sparse/catch_up.py has the same arithmetic on tensors, and must be matched to the bit.
 
+#include "sparse_ahead.h"
+
 // The sums of one birth, as csrc/adamas.h has them.
 constexpr int kTerms = ADAMAS_SUMS - 1;
 
@@ -152,22 +154,19 @@ struct Lagging {
   }
 };
 
-// Catch up rows begin .. end; returns how many were behind.
 template <class T>
 static int64_t catch_up_as(const AdamasRows& r, int64_t begin, int64_t end) {
   Lagging<T> lagging(r);
+  const Ahead ahead(r);
   int64_t behind = 0;
-  for (int64_t k = begin; k < end; ++k) behind += lagging.catch_up(r.row ? r.row[k] : k);
+  for (int64_t k = begin; k < end; ++k) {
+    ahead.ask(k, end);
+    behind += lagging.catch_up(r.row ? r.row[k] : k);
+  }
   return behind;
 }
 
-static int64_t catch_up(const AdamasRows& r, int64_t begin, int64_t end) {
-  return r.launch->compute == ADAMAS_FLOAT64 ? catch_up_as<double>(r, begin, end) : catch_up_as<float>(r, begin, end);
-}
-
 #include "sparse_registers.h"
-
-// ---- stepping ------------------------------------------------------------------------------------------------------
 
 // Whether weight, slots and gradient all are float32, row-major, where they are.
 template <class Rule>
@@ -178,6 +177,15 @@ static bool all_direct(const AdamasRows& r) {
   for (int k = 0; k < Rule::kSlots; ++k) direct = direct && launch.dtype[2 + k] == ADAMAS_FLOAT32;
   return direct;
 }
+
+// Catch up rows begin .. end; returns how many were behind.
+static int64_t catch_up(const AdamasRows& r, int64_t begin, int64_t end) {
+  if (r.launch->compute == ADAMAS_FLOAT64) return catch_up_as<double>(r, begin, end);
+  if (r.length % kLanes == 0 && !r.lag->constant && all_direct<Adam>(r)) return catch_up_in_registers<Adam>(r, begin, end);
+  return catch_up_as<float>(r, begin, end);
+}
+
+// ---- stepping ------------------------------------------------------------------------------------------------------
 
 // Touched rows begin .. end.
 template <class Rule, class T>
@@ -194,7 +202,9 @@ static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
   const int64_t length = r.length, grain = width_of(r.dtype);
   char* const values = static_cast<char*>(const_cast<void*>(r.values));
   Lagging<T> lagging(r);
+  const Ahead ahead(r);
   for (int64_t k = begin; k < end; ++k) {
+    ahead.ask(k, end);
     const int64_t row = r.row[k], at = row * length;
     if (r.lag) {
       lagging.catch_up(row);

@@ -3,8 +3,6 @@
 // once, the lines of a row fill the queue of loads, and the arithmetic behind them has to wait.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
-// How many rows ahead to ask for memory: rows are at random places, where the hardware's prefetchers see no pattern.
-constexpr int64_t kRowsAhead = 12;
 constexpr int64_t kLine = 16;  // floats in a line of the cache
 // Bytes of weights and slots from which a table is tall: its page table then has 4 MiB and more.
 constexpr int64_t kTall = int64_t(1) << 31;
@@ -30,6 +28,15 @@ template <class Rule>
 struct Bases {
   float* at[2 + Rule::kSlots];
 };
+
+template <class Rule>
+static Bases<Rule> bases_of(const AdamasRows& r) {
+  Bases<Rule> base;
+  base.at[0] = static_cast<float*>(r.launch->operand[0][0]);
+  base.at[1] = static_cast<float*>(const_cast<void*>(r.values));
+  for (int k = 0; k < Rule::kSlots; ++k) base.at[2 + k] = static_cast<float*>(r.launch->operand[2 + k][0]);
+  return base;
+}
 
 // How far from there those of a row are. (A pointer each would be computed in registers of four, by way of memory.)
 struct Offset {
@@ -164,14 +171,11 @@ static __attribute__((noinline)) int64_t step_alike(const Run<Rule>& run, const 
 template <class Rule>
 static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
   const AdamasLag* const lag = r.lag;
-  Run<Rule> run = {lag, r.row, r.source, r.length, begin, end - 1, 0, {}, splat(lag ? float(lag->eps) : 0.0f)};
+  Run<Rule> run = {lag, r.row, r.source, r.length, begin, end - 1, 0, bases_of<Rule>(r), splat(lag ? float(lag->eps) : 0.0f)};
   if (r.launch->numel[0] * int64_t(sizeof(float)) * (1 + Rule::kSlots) >= kTall) {
     const int64_t lines = (r.length + kLine - 1) / kLine * (2 + Rule::kSlots);
     run.at_once = lines < kLinesAtOnce ? kLinesAtOnce / lines : 1;
   }
-  run.base.at[0] = static_cast<float*>(r.launch->operand[0][0]);
-  run.base.at[1] = static_cast<float*>(const_cast<void*>(r.values));
-  for (int k = 0; k < Rule::kSlots; ++k) run.base.at[2 + k] = static_cast<float*>(r.launch->operand[2 + k][0]);
   const bool together = kMayLag<Rule> && lag && bool(lag->constant) == (Rule::kSlots == 3);
   const int64_t left = r.length % kLanes, whole = r.length - left;
   int64_t place = r.launch->row[0], known = -1;  // the step that `what` has been missed since
@@ -204,4 +208,35 @@ static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
     }
     k = done;
   }
+}
+
+// Catch up rows begin .. end, each of whole registers; returns how many were behind.
+template <class Rule>
+static int64_t catch_up_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
+  const AdamasLag& lag = *r.lag;
+  const Floats eps = splat(float(lag.eps));
+  const Ahead ahead(r);
+  const Bases<Rule> base = bases_of<Rule>(r);
+  int64_t known = -1, behind = 0;
+  Missed<Floats> what = {};
+  for (int64_t k = begin; k < end; ++k) {
+    ahead.ask(k, end);
+    const int64_t row = r.row ? r.row[k] : k, since = lag.last[row];
+    if (since >= lag.now) continue;
+    ++behind;
+    if (since != known) what = missed_in_all_lanes(lag, (known = since) - lag.start);
+    if (is_near_eps<Rule>(base, row * r.length, r.length, what.limit)) {
+      catch_up_alone(r, row);
+      continue;
+    }
+    for (int64_t i = row * r.length; i < (row + 1) * r.length; i += kLanes) {
+      Floats x = load(base.at[0] + i), m = load(base.at[2] + i), v = load(base.at[3] + i);
+      catch_up_values(what, moved(what, eps, m, load(base.at[1 + Rule::kSlots] + i)), x, m, v);
+      store(base.at[0] + i, x);
+      store(base.at[2] + i, m);
+      store(base.at[3] + i, v);
+    }
+    lag.last[row] = int32_t(lag.now);
+  }
+  return behind;
 }

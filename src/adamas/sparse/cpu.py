@@ -70,6 +70,7 @@ class CpuRows(RowsLaunch):
         struct = self._rows
         struct.count = self.height if rows is None else len(rows)
         struct.row = None if rows is None else rows.data_ptr()
+        struct.values = struct.source = None  # those of the last step may be gone
         self._launch.struct.threads = torch.get_num_threads()
         behind = self._library.adamas_catch_up(struct)
         if behind < 0:

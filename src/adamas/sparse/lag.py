@@ -14,6 +14,7 @@ import torch
 from adamas.engines.launch import Item
 from adamas.pages import in_large_pages
 from adamas.rules import AMSGrad, Rule
+from adamas.sparse.merging import different
 from adamas.sparse.table import Table
 
 _TOLERANCE = {torch.float32: 2.0**-25, torch.float64: 2.0**-54}
@@ -110,14 +111,8 @@ class Lag:
         """
         if self.table is None or self.table.now == self.table.start or self.mover is None:
             return 0
-        if rows is not None:
-            different: torch.Tensor = torch.unique(rows.detach()).long()
-            if len(different) and not (int(different[0]) >= 0 and int(different[-1]) < len(self.last)):
-                asked = f"{different[0]} to {different[-1]}"
-                raise IndexError(f"{self.item.name} has rows 0 to {len(self.last) - 1}, not {asked}")
-            rows = different
         with torch.no_grad():
-            return self.mover(rows)
+            return self.mover(None if rows is None else different(self.item.name, rows, len(self.last)))
 
     def flush(self) -> None:
         """Catch up all rows, and forget how they lagged."""

@@ -6,6 +6,8 @@ compiled library (``csrc/touch.cpp``) and the reference below give the same bits
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from adamas.engines import library
@@ -37,10 +39,7 @@ def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: 
     loaded = library.load() if index.is_cpu and values.dtype in library.DTYPES else None
     if loaded is None or height >= _SHORT or count >= _SHORT:
         return merge(name, index.view(count), values, height, compute)
-    rows, order, first = (torch.empty(n, dtype=torch.int64) for n in (count, count, count + 1))
-    distinct = loaded.adamas_touch(count, index.data_ptr(), height, rows.data_ptr(), order.data_ptr(), first.data_ptr())
-    if distinct == _NO_MEMORY:
-        raise MemoryError(f"{name} has a gradient of {count} entries, and there is no memory to sort them in")
+    distinct, rows, order, first = _sorted(loaded, name, index, height)
     if distinct < 0:
         refuse_index(name, int(index.view(count)[-1 - distinct]), height)
     if distinct == count:
@@ -52,6 +51,46 @@ def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: 
         library.DTYPES[compute], width, torch.get_num_threads(), added.data_ptr(),
     )  # fmt: skip
     return Touched(rows[:distinct], added, None)
+
+
+def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
+    """Return the different ones of some numbers of rows, increasing.
+
+    Args:
+        name: what errors call the parameter.
+        rows: integers of any shape.
+        height: how many rows there are.
+
+    Raises:
+        IndexError: if there is no such row.
+
+    Example:
+        >>> different("w", torch.tensor([[5, 2], [5, 3]]), 6)
+        tensor([2, 3, 5])
+    """
+    index = rows.detach().reshape(-1).long().contiguous()
+    loaded = library.load() if index.is_cpu and max(height, len(index)) < _SHORT else None
+    if loaded is None:
+        found = torch.unique(index)
+        all_there = not len(found) or (int(found[0]) >= 0 and int(found[-1]) < height)
+    else:
+        count, ordered, _, _ = _sorted(loaded, name, index, height)
+        found, all_there = ordered[: max(0, count)], count >= 0
+    if not all_there:
+        raise IndexError(f"{name} has rows 0 to {height - 1}, not {int(index.min())} to {int(index.max())}")
+    return found
+
+
+def _sorted(
+    loaded: Any, name: str, index: torch.Tensor, height: int
+) -> tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return how many different rows there are, or -1 - the place of what is none; and what `adamas_touch` writes."""
+    count = index.numel()
+    rows, order, first = (torch.empty(n, dtype=torch.int64) for n in (count, count, count + 1))
+    distinct = loaded.adamas_touch(count, index.data_ptr(), height, rows.data_ptr(), order.data_ptr(), first.data_ptr())
+    if distinct == _NO_MEMORY:
+        raise MemoryError(f"{name} is to be stepped or read at {count} rows, and there is no memory to sort them in")
+    return distinct, rows, order, first
 
 
 def merge(name: str, rows: torch.Tensor, values: torch.Tensor, height: int, compute: torch.dtype) -> Touched:
