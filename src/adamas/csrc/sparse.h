@@ -181,7 +181,9 @@ static bool all_direct(const AdamasRows& r) {
 // Catch up rows begin .. end; returns how many were behind.
 static int64_t catch_up(const AdamasRows& r, int64_t begin, int64_t end) {
   if (r.launch->compute == ADAMAS_FLOAT64) return catch_up_as<double>(r, begin, end);
-  if (r.length % kLanes == 0 && !r.lag->constant && all_direct<Adam>(r)) return catch_up_in_registers<Adam>(r, begin, end);
+  const bool whole = r.length % kLanes == 0;
+  if (whole && !r.lag->constant && all_direct<Adam>(r)) return catch_up_in_registers<Adam>(r, begin, end);
+  if (whole && r.lag->constant && all_direct<AMSGrad>(r)) return catch_up_in_registers<AMSGrad>(r, begin, end);
   return catch_up_as<float>(r, begin, end);
 }
 
