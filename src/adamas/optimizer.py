@@ -291,6 +291,7 @@ class Optimizer(torch.optim.Optimizer):
         """
         return Attachment(self, model)
 
+    @torch._disable_dynamo  # as for step, see hooks.py: compiled forwards come here, and must not trace it
     def catch_up(self, param: torch.Tensor, rows: torch.Tensor | None = None) -> None:
         """Bring rows to where the dense optimizer would have them now, for ``sparse="exact"``.
 
