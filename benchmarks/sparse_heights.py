@@ -1,15 +1,16 @@
 """Times sparse steps of a short and a tall table of 64 columns, 4096 rows of it in each, and what memory alone takes.
 
-    python benchmarks/sparse_heights.py [--heights 1000000 10000000] [--rounds 7] [--threads 2]
+    python benchmarks/sparse_heights.py [--large-pages] [--heights 1000000 10000000] [--rounds 7] [--threads 2]
 
 Each table lives in a process of its own; the short and the tall one of a contender take turns, so that a busy machine
 slows both alike. (Not all contenders do: a tall table with its moments takes 7.7 GB.) 200 different gradients take
 turns, too, so that rows are in no cache when they come again. The last contender only reads the same rows of three
-tables and writes them back. THP_MEM_ALLOC_ENABLE=1 gives the weights large pages.
+tables and writes them back. Moments are in large pages where the system gives them; weights are with --large-pages.
 """
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -117,10 +118,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="turns of each table")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each process")
     parser.add_argument("--only", choices=TITLES, nargs="+", default=list(TITLES), help="contenders")
+    parser.add_argument("--large-pages", action="store_true", help="set THP_MEM_ALLOC_ENABLE=1, as a program would")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
         return serve()
+    if chosen.large_pages:
+        os.environ["THP_MEM_ALLOC_ENABLE"] = "1"  # what processes started from here on inherit
     short, tall = chosen.heights
     print(f"{TOUCHED} rows of {WIDTH} a step, {chosen.threads} threads, torch {torch.__version__}; fastest and median")
     print(f"{'':24}{short:>20}{tall:>20}  ratio")

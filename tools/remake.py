@@ -128,7 +128,15 @@ NUMBERS = (
         "times of short and tall tables",
         "docs/sparse.md docs/status.md",
         "python benchmarks/sparse_heights.py",
-        3,
+        1,
+        TIMES,
+    ),
+    Number(
+        "sparse-large-pages",
+        "the same with weights in large pages",
+        "docs/sparse.md docs/status.md",
+        "python benchmarks/sparse_heights.py --large-pages",
+        1,
         TIMES,
     ),
     Number(
