@@ -91,8 +91,8 @@ def check_shape(saved: dict[str, Any], shape: tuple[int, ...] | None, p: torch.T
     """Raise ValueError if moments in blocks are of a parameter of another shape; ``shape`` is None if not known."""
     if shape is None or tuple(shape) == p.shape:
         return
-    packed = [slot.name for slot in expected.slots if saved.get(slot.name) is not None]
-    packed = [name for name in packed if not _is_plain(saved[name])]
+    kept = {slot.name: saved.get(slot.name) for slot in expected.slots}
+    packed = [name for name, codes in kept.items() if codes is not None and not _is_plain(codes)]
     if packed:
         raise ValueError(
             f"{' and '.join(packed)} of {expected.name} in the checkpoint are of a parameter of shape {tuple(shape)}, "

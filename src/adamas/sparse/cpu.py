@@ -38,7 +38,8 @@ class CpuRows(RowsLaunch):
         loaded = library.load()
         if loaded is None:
             raise RuntimeError(cpu.NO_LIBRARY)
-        self._library, self._launch = loaded, CpuLaunch([item], [in_large_pages(item.param)])
+        in_large_pages(item.param)
+        self._library, self._launch = loaded, CpuLaunch([item], [item.param])
         if item.rounding.name != "nearest" and self.width % _STRIP:
             self._layout = _indexed(item.param.numel())
             self._layouts = array("Q", [ctypes.addressof(self._layout)])

@@ -36,8 +36,8 @@ def touch(name: str, p: torch.Tensor, grad: torch.Tensor, height: int, compute: 
     dims, count = index.shape
     index = (index if dims == 1 else rows_of(index, p)).contiguous()
     values = as_real(entries).contiguous()
-    loaded = library.load() if index.is_cpu and values.dtype in library.DTYPES else None
-    if loaded is None or height >= _SHORT or count >= _SHORT:
+    loaded = _sorter(index, height) if values.dtype in library.DTYPES else None
+    if loaded is None:
         return merge(name, index.view(count), values, height, compute)
     distinct, rows, order, first = _sorted(loaded, name, index, height)
     if distinct < 0:
@@ -69,16 +69,21 @@ def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
         tensor([2, 3, 5])
     """
     index = rows.detach().reshape(-1).long().contiguous()
-    loaded = library.load() if index.is_cpu and max(height, len(index)) < _SHORT else None
-    if loaded is None:
-        found = torch.unique(index)
-        all_there = not len(found) or (int(found[0]) >= 0 and int(found[-1]) < height)
+    loaded = _sorter(index, height)
+    if loaded is not None:
+        count, found, _, _ = _sorted(loaded, name, index, height)
+        if count >= 0:
+            return found[:count]
     else:
-        count, ordered, _, _ = _sorted(loaded, name, index, height)
-        found, all_there = ordered[: max(0, count)], count >= 0
-    if not all_there:
-        raise IndexError(f"{name} has rows 0 to {height - 1}, not {int(index.min())} to {int(index.max())}")
-    return found
+        found = torch.unique(index)
+        if not len(found) or (int(found[0]) >= 0 and int(found[-1]) < height):
+            return found
+    raise IndexError(f"{name} has rows 0 to {height - 1}, not {int(index.min())} to {int(index.max())}")
+
+
+def _sorter(index: torch.Tensor, height: int) -> Any:
+    """Return the library if it can sort these numbers of rows, else None."""
+    return library.load() if index.is_cpu and max(height, index.numel()) < _SHORT else None
 
 
 def _sorted(
