@@ -55,7 +55,7 @@ struct Given {
 
 // Some rows, and how far they lag.
 struct Some {
-  Given row, source, values, scalars, last, sums, half2;
+  Given row, source, values, added, scalars, last, sums, half2;
   std::vector<double> by_step[5];
   AdamasLag lag = {};
   AdamasRows rows = {};
@@ -64,11 +64,13 @@ struct Some {
     rows.launch = &launch;
     rows.length = read_word();
     rows.count = read_word();
+    rows.entries = read_word();
     rows.dtype = int32_t(read_word());
-    for (Given* each : {&row, &source, &values, &scalars}) each->read();
+    for (Given* each : {&row, &source, &values, &added, &scalars}) each->read();
     rows.row = row.data<int64_t>();
     rows.source = source.data<int64_t>();
     rows.values = values.data<char>();
+    rows.added = added.data<char>();
     rows.scalars = scalars.data<int32_t>();
     if (read_word()) read_lag();
   }

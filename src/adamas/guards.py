@@ -137,7 +137,7 @@ class Guards:
         squares, factor = None, 1.0
         if self.clip_norm is not None or self.nonfinite != "propagate":
             squares = self._sum(plan, grads)
-            values = [*grads[: plan.dense], *(touched.values for touched in grads[plan.dense :])]
+            values = [*grads[: plan.dense], *(touched.merged() for touched in grads[plan.dense :])]
             bad = broken(squares, values, plan.across) if self.nonfinite != "propagate" else []
             if bad:
                 undo()

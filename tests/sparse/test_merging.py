@@ -7,9 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adamas.sparse.merging import merge, touch
-
-from .sequences import coo
+from adamas.sparse.merging import gather, merge
 
 HEIGHT = 5000
 
@@ -18,12 +16,16 @@ HEIGHT = 5000
 @settings(max_examples=200, deadline=None)
 def test_the_library_does_what_torch_does(rows: list[int], width: int) -> None:
     values = torch.randn(len(rows), width)
-    p = torch.zeros(HEIGHT, width)
-    index = torch.tensor(rows, dtype=torch.int64)
-    ours = touch("w", p, coo(index, values, (HEIGHT, width)), HEIGHT, torch.float32)
+    index, before = torch.tensor(rows, dtype=torch.int64), values.clone()
+    ours = gather("w", index, values, HEIGHT, torch.float32)
     theirs = merge("w", index, values, HEIGHT, torch.float32)
     assert ours.rows.tolist() == theirs.rows.tolist() == sorted(set(rows))
     assert torch.equal(ours.merged(), theirs.merged())
+    assert torch.equal(values, before)
+    single = [rows.index(row) for row in ours.rows.tolist() if rows.count(row) == 1]
+    for found in (ours, theirs):
+        source = found.room[len(rows) : len(rows) + found.count]
+        assert source[source < len(rows)].tolist() == single  # taken where it is: -0.0 stays so
 
 
 @pytest.mark.parametrize("height", [1, 2, 255, 257, 4096, 5000, 1 << 20, (1 << 24) + 1, (1 << 31) - 1])
@@ -32,8 +34,8 @@ def test_rows_of_any_height_are_sorted(count: int, height: int) -> None:
     """Numbers of rows have one to three digits, which depend on how many there are, too."""
     index = torch.randint(0, height, (count,), generator=torch.Generator().manual_seed(count))
     index[: count // 10] = index[count // 2 : count // 2 + count // 10]  # some are there twice
-    p, values = torch.zeros(1, 2).expand(height, 2), torch.randn(count, 2)
-    ours = touch("w", p, coo(index, values, (height, 2)), height, torch.float32)
+    values = torch.randn(count, 2)
+    ours = gather("w", index, values, height, torch.float32)
     theirs = merge("w", index, values, height, torch.float32)
     assert torch.equal(ours.rows, theirs.rows)
     assert torch.equal(ours.merged(), theirs.merged())
@@ -42,10 +44,9 @@ def test_rows_of_any_height_are_sorted(count: int, height: int) -> None:
 @given(rows=st.lists(st.integers(-3, 12), max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_an_index_out_of_range_is_found(rows: list[int]) -> None:
-    p, index = torch.zeros(10, 2), torch.tensor(rows, dtype=torch.int64)
-    grad = coo(index, torch.zeros(len(rows), 2), (10, 2))
+    index, values = torch.tensor(rows, dtype=torch.int64), torch.zeros(len(rows), 2)
     if all(0 <= row < 10 for row in rows):
-        touch("w", p, grad, 10, torch.float32)
+        gather("w", index, values, 10, torch.float32)
         return
     with pytest.raises(RuntimeError, match=r"w has a gradient with index -?\d+, its rows are 0 to 9"):
-        touch("w", p, grad, 10, torch.float32)
+        gather("w", index, values, 10, torch.float32)

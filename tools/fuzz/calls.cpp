@@ -117,6 +117,12 @@ struct Table {
          power1.data(), power2.data(), half2.data(), random.once_in(3) ? 0.0 : 1e-8, 0x1p-25};
     c.now = c.start + steps;
   }
+
+  // Again, where arrays have moved.
+  void aim() {
+    c.kept = kept.data(), c.rate = rate.data(), c.unbias = unbias.data();
+    c.power1 = power1.data(), c.power2 = power2.data();
+  }
 };
 
 static uint64_t rows(Random& random) {
@@ -130,18 +136,20 @@ static uint64_t rows(Random& random) {
   for (int64_t i = 0; i < height; ++i) {
     if (random.once_in(2)) row.push_back(i);
   }
+  const int64_t added = random.once_in(2) ? 0 : random.upto(int64_t(row.size())), entries = int64_t(row.size()) - added;
   for (size_t i = 0; i < row.size(); ++i) source.push_back(int64_t(row.size() - 1 - i));
   std::vector<int32_t> scalars;
   for (size_t i = 0; i < row.size(); ++i) scalars.push_back(int32_t(random.upto(l.rows - 1)));
   const int32_t dtype = random.once_in(3) ? l.c.compute : l.c.dtype[0];
-  Memory values(int64_t(row.size()) * length * width_of(dtype), dtype, random.upto(7));
-  values.fill(random, true);
+  Memory values(entries * length * width_of(dtype), dtype, random.upto(7));
+  Memory sums(added * length * width_of(l.c.compute), l.c.compute, random.upto(7));
+  for (Memory* each : {&values, &sums}) each->fill(random, true);
   l.memories.push_back(std::make_unique<Memory>(height * 4, ADAMAS_INT16, 2));  // steps of rows: whole numbers
   int32_t* last = reinterpret_cast<int32_t*>(l.memories.back()->data());
   Table table(random, rule == kAmsgrad, last);
   for (int64_t i = 0; i < height; ++i) last[i] = int32_t(random.from(table.c.start, table.c.now));
-  AdamasRows c = {&l.c, length, int64_t(row.size()), row.data(), random.once_in(2) ? source.data() : nullptr, values.data(),
-                  dtype, random.once_in(3) ? scalars.data() : nullptr, lags ? &table.c : nullptr};
+  AdamasRows c = {&l.c, length, int64_t(row.size()), row.data(), source.data(), values.data(),
+                  added ? sums.data() : nullptr, entries, dtype, random.once_in(3) ? scalars.data() : nullptr, lags ? &table.c : nullptr};
   if (catches_up && random.once_in(2)) c.row = nullptr, c.count = height;
   if (catches_up && random.once_in(2)) c.values = nullptr, c.source = nullptr;
   return twice(random, l, [&]() -> uint64_t {
@@ -154,36 +162,46 @@ static uint64_t rows(Random& random) {
 static uint64_t merging(Random& random) {
   const int64_t count = random.upto(random.once_in(50) ? 5000 : 60), height = random.from(1, 100), width = random.from(1, 40);
   std::vector<int64_t> index(size_t(count), 0);
-  Memory row(count * 8, ADAMAS_FLOAT64, 1), order(count * 8, ADAMAS_FLOAT64, 1), first(count * 8 + 8, ADAMAS_FLOAT64, 1);
+  Memory memory((4 * count + 1) * 8, ADAMAS_FLOAT64, 1);
   const bool increasing = random.once_in(3);
   for (int64_t i = 0; i < count; ++i) index[size_t(i)] = increasing ? i % height : random.upto(height - 1);
   const int64_t bad = count && random.once_in(5) ? random.upto(count - 1) : -1;
   if (bad >= 0) index[size_t(bad)] = random.once_in(2) ? -1 - random.upto(1 << 20) : height + random.upto(1 << 20);
-  int64_t *rows = reinterpret_cast<int64_t*>(row.data()), *places = reinterpret_cast<int64_t*>(order.data());
-  int64_t* begins = reinterpret_cast<int64_t*>(first.data());
-  const int64_t distinct = adamas_touch(count, index.data(), height, rows, places, begins);
-  CHECK(row.intact() && order.intact() && first.intact());
+  int64_t* const room = reinterpret_cast<int64_t*>(memory.data());
+  const int64_t distinct = adamas_touch(count, index.data(), height, room);
+  CHECK(memory.intact());
   CHECK(bad < 0 ? distinct >= 0 && distinct <= count : distinct == -1 - bad);
-  if (distinct <= 0 || distinct == count) return uint64_t(distinct);
-  for (int64_t k = 0; k < distinct; ++k) {
-    for (int64_t i = begins[k]; i < begins[k + 1]; ++i) CHECK(index[size_t(places[i])] == rows[k]);
-    CHECK(k == 0 || rows[k - 1] < rows[k]);
+  if (distinct < 0) return uint64_t(distinct);
+  const int64_t sums = room[4 * count], *const source = room + count, *const order = source + count, *const ends = order + count;
+  CHECK(sums <= count - distinct && (sums > 0) == (distinct < count));
+  for (int64_t k = 0, next = 0; k < distinct; ++k) {
+    CHECK(k == 0 || room[k - 1] < room[k]);
+    if (source[k] < count) {
+      CHECK(index[size_t(source[k])] == room[k]);
+      continue;
+    }
+    CHECK(source[k] - count == next++ && ends[2 * next - 1] - ends[2 * next - 2] > 1);
+    for (int64_t i = ends[2 * next - 2]; i < ends[2 * next - 1]; ++i) CHECK(index[size_t(order[i])] == room[k]);
   }
   const int32_t dtype = int32_t(random.upto(ADAMAS_FLOAT16)), compute = int32_t(random.upto(1));
-  Memory values(count * width * width_of(dtype), dtype, random.upto(7)), out(distinct * width * width_of(compute), compute, 1);
+  Memory values(count * width * width_of(dtype), dtype, random.upto(7)), out(sums * width * width_of(compute), compute, 1);
   values.fill(random, true);
-  adamas_merge(distinct, begins, places, values.data(), dtype, compute, width, int32_t(random.from(-1, 3)), out.data());
+  adamas_merge(count, room, values.data(), dtype, compute, width, int32_t(random.from(-1, 3)), out.data());
   return hash_of(out);
 }
 
 static uint64_t advancing(Random& random) {
-  const int64_t births = random.upto(200);
-  Memory powers(births * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1), sums(births * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1);
-  Memory factors(ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1);
-  for (Memory* each : {&powers, &sums, &factors}) each->fill(random, false);
-  adamas_advance(births, reinterpret_cast<double*>(powers.data()), reinterpret_cast<double*>(factors.data()),
-                 reinterpret_cast<double*>(sums.data()));
-  CHECK(powers.intact() && sums.intact() && factors.intact());
+  std::vector<int32_t> last;
+  Table table(random, random.once_in(2), last.data());
+  const int64_t steps = table.c.now - table.c.start, reach = table.c.reach;
+  for (auto* each : {&table.kept, &table.rate, &table.unbias, &table.power1, &table.power2}) each->push_back(0.0);
+  Memory powers(reach * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1), sums((steps + 1) * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1);
+  for (Memory* each : {&powers, &sums}) each->fill(random, false);
+  table.c.sums = reinterpret_cast<double*>(sums.data());
+  table.aim();
+  adamas_advance(&table.c, reinterpret_cast<double*>(powers.data()), random.share(), random.share(), random.share(),
+                 random.share(), random.share());
+  CHECK(powers.intact() && sums.intact());
   return hash_of(sums);
 }
 

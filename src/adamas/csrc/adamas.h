@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 6
+#define ADAMAS_ABI 7
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -77,9 +77,9 @@ typedef struct {
   int64_t reach;       // after how many steps a row without gradients no longer moves
   int32_t constant;    // whether the denominator stays as it is meanwhile (AMSGrad): slot 2 holds its square
   int32_t* last;       // the step each row is at
-  const double* sums;  // P_0 .. P_4 of every step
-  const double *kept, *rate, *unbias;
-  const double *power1, *power2, *half2;  // by the number of steps that were missed
+  double* sums;        // P_0 .. P_4 of every step
+  double *kept, *rate, *unbias;
+  double *power1, *power2, *half2;  // by the number of steps that were missed
   double eps, tolerance;
 } AdamasLag;
 
@@ -89,8 +89,10 @@ typedef struct {
   int64_t length;              // elements of a row
   int64_t count;
   const int64_t* row;      // their numbers, different ones; NULL: 0, 1, ... (adamas_catch_up only)
-  const int64_t* source;   // which row of values each takes; NULL: 0, 1, ...
+  const int64_t* source;   // which row of values each takes, or, from `entries` on, of `added`
   const void* values;      // NULL if there is no gradient (adamas_catch_up only)
+  const void* added;       // sums of adamas_merge, in the dtype of the computation
+  int64_t entries;         // rows of values
   int32_t dtype;           // of values
   const int32_t* scalars;  // which row of scalars each takes; NULL: that of the launch
   const AdamasLag* lag;    // NULL: rows are stepped as they are
@@ -125,19 +127,26 @@ ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const 
 // step: whether to take the step, too: what a block reads is then still in cache. partial: room for 13 numbers a block.
 ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial,
                                     double* out);
-// Sort the rows of a sparse gradient; count and height are less than 2^31. Writes the different ones to row, the places of
-// their entries in index to order, and, if rows are there more than once, where each row's places begin to first (one
-// number more). Room for count numbers in each, and one more in first. Returns how many rows there
-// are; -1 - the place of an index out of range; INT64_MIN without memory to sort in.
-ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* row, int64_t* order,
-                                   int64_t* first);
-// For each of these rows, add up its entries in their order, in float32 or float64, starting from zero.
-ADAMAS_EXPORT void adamas_merge(int64_t distinct, const int64_t* first, const int64_t* order, const void* values,
-                                int32_t dtype, int32_t compute, int64_t width, int32_t threads, void* out);
+// Sort the rows of a sparse gradient; count and height are less than 2^31. room is for 4 count + 1 numbers, of which it gets
+//   the different rows, increasing;
+//   from `count` on where each takes its gradient from: the place of its entry in index or, if it has several, `count` and
+//   more, which sum of adamas_merge;
+//   from 2 count on, if any row has several, the places of all entries, those of a row together and in their order;
+//   from 3 count on where among these the entries of each sum begin and end;
+//   at 4 count how many sums there are.
+// Returns how many rows there are, or -1 - the place of an index out of range.
+ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* room);
+// For each row with several entries, add them up in their order, in float32 or float64, starting from zero. room is what
+// adamas_touch left; there is a row of out for each sum.
+ADAMAS_EXPORT void adamas_merge(int64_t count, const int64_t* room, const void* values, int32_t dtype, int32_t compute,
+                                int64_t width, int32_t threads, void* out);
 // Step some rows, catching them up first if they lag. Returns 0, or -1 if a number is out of range.
 ADAMAS_EXPORT int adamas_step_rows(const AdamasRows* rows);
-// To ADAMAS_SUMS sums each of some births add powers times factors: rows of as many numbers, and one row of them.
-ADAMAS_EXPORT void adamas_advance(int64_t births, const double* powers, const double* factors, double* sums);
+// Enter the step after lag->now: its numbers into the arrays, which have room for them, and its terms into the sums of all
+// births that it still moves. powers: a row of ADAMAS_SUMS for each of the reach's births, the oldest first. rate and r:
+// the step's own, see sparse/table.py; power1, power2: b1 and b2 to the number of steps since the start.
+ADAMAS_EXPORT void adamas_advance(const AdamasLag* lag, const double* powers, double rate, double r, double keep,
+                                  double power1, double power2);
 // Catch up some rows; returns how many were behind, or -1.
 ADAMAS_EXPORT int64_t adamas_catch_up(const AdamasRows* rows);
 

@@ -212,9 +212,20 @@ int64_t adamas_catch_up(const AdamasRows* rows) {
   return share_rows(*rows, [&](int64_t begin, int64_t end) { return chosen->kernels->catch_up(*rows, begin, end); });
 }
 
-void adamas_advance(int64_t births, const double* powers, const double* factors, double* sums) {
-  for (int64_t i = 0; i < births; ++i) {
-    for (int n = 0; n < ADAMAS_SUMS; ++n) sums[i * ADAMAS_SUMS + n] += powers[i * ADAMAS_SUMS + n] * factors[n];
+void adamas_advance(const AdamasLag* lag, const double* powers, double rate, double r, double keep, double power1,
+                    double power2) {
+  const int64_t at = lag->now + 1 - lag->start, first = at > lag->reach ? at - lag->reach : 0;
+  lag->kept[at] = lag->kept[at - 1] * keep;
+  lag->rate[at] = rate;
+  lag->unbias[at] = 1 / r;
+  lag->power1[at] = power1;
+  lag->power2[at] = power2;
+  double factor[ADAMAS_SUMS], power = rate / lag->kept[at];
+  for (int n = 0; n < ADAMAS_SUMS; ++n) factor[n] = power *= r;
+  double* const sums = lag->sums + first * ADAMAS_SUMS;
+  powers += (lag->reach - (at - first)) * ADAMAS_SUMS;
+  for (int64_t i = 0; i < at - first; ++i) {
+    for (int n = 0; n < ADAMAS_SUMS; ++n) sums[i * ADAMAS_SUMS + n] += powers[i * ADAMAS_SUMS + n] * factor[n];
   }
 }
 

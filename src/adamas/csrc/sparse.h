@@ -199,10 +199,8 @@ static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
   void* gradient = nullptr;
   int32_t place = r.launch->row[0];
   one.operand[1] = &gradient;
-  one.dtype[1] = r.dtype;
   one.row = &place;
-  const int64_t length = r.length, grain = width_of(r.dtype);
-  char* const values = static_cast<char*>(const_cast<void*>(r.values));
+  const int64_t length = r.length;
   Lagging<T> lagging(r);
   const Ahead ahead(r);
   for (int64_t k = begin; k < end; ++k) {
@@ -213,7 +211,10 @@ static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
       r.lag->last[row] = int32_t(r.lag->now + 1);
     }
     if (r.scalars) place = r.scalars[k];
-    gradient = values + ((r.source ? r.source[k] : k) * length - at) * grain;
+    const bool summed = r.source[k] >= r.entries;
+    one.dtype[1] = summed ? r.launch->compute : r.dtype;
+    char* const values = static_cast<char*>(const_cast<void*>(summed ? r.added : r.values));
+    gradient = values + ((r.source[k] - (summed ? r.entries : 0)) * length - at) * width_of(one.dtype[1]);
     do_block<Rule, T>(one, 0, at, at + length);
   }
 }

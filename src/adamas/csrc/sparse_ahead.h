@@ -48,6 +48,6 @@ struct Ahead {
     const int64_t row = rows.row[k];
     if (rows.lag) __builtin_prefetch(rows.lag->last + row, 1, 3);
     for (int p = 0; p < parts; ++p) part[p].ask(row);
-    if (gradient.bytes) gradient.ask(rows.source ? rows.source[k] : k);
+    if (gradient.bytes && rows.source[k] < rows.entries) gradient.ask(rows.source[k]);  // sums are few, and in cache
   }
 };

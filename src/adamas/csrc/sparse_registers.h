@@ -98,8 +98,7 @@ static ADAMAS_INLINE bool is_near_eps(const Bases<Rule>& base, int64_t row, int6
   return !clear && any_near_eps(m, square, length, limit[0]);
 }
 
-static __attribute__((noinline)) Missed<Floats> missed_in_all_lanes(const AdamasLag& lag, int64_t birth) {
-  const Missed<float> what = missed<float>(lag, birth);
+static ADAMAS_INLINE Missed<Floats> in_all_lanes(const Missed<float>& what) {
   Missed<Floats> all = {splat(what.keep), splat(what.power1), splat(what.power2), splat(what.limit), {}};
   for (int n = 0; n < kTerms; ++n) all.p[n] = splat(what.p[n]);
   return all;
@@ -107,15 +106,50 @@ static __attribute__((noinline)) Missed<Floats> missed_in_all_lanes(const Adamas
 
 static __attribute__((noinline)) void catch_up_alone(const AdamasRows& r, int64_t row) { Lagging<float>(r).catch_up(row); }
 
+// How many rows to look at before they are moved: the divisions and the root that say what one has missed then do not wait
+// for those of another, nor for its registers.
+constexpr int64_t kGroup = 16;
+
+// What the rows of a group have missed, those that are behind.
+struct Group {
+  bool behind[kGroup];
+  Missed<float> what[kGroup];
+
+  // Rows row[0] .. row[n - 1], or first .. first + n - 1. Of the rows behind them, up to `left` from row[0] on, those that
+  // come in the next group are asked for when they were last stepped.
+  __attribute__((noinline)) void look(const AdamasLag& lag, const int64_t* row, int64_t first, int64_t n, int64_t left) {
+    int64_t known = -1, alike = 0;  // what was missed since then, and where that is
+    for (int64_t k = 0; k < n; ++k) {
+      if (row && k + kGroup < left) __builtin_prefetch(lag.last + row[k + kGroup], 1, 3);
+      const int64_t since = lag.last[row ? row[k] : first + k];
+      behind[k] = since < lag.now;
+      if (!behind[k]) continue;
+      what[k] = since == known ? what[alike] : missed<float>(lag, since - lag.start);
+      known = since;
+      alike = k;
+    }
+  }
+};
+
 // Rows of one parameter, and how far they are behind.
 template <class Rule>
 struct Run {
   const AdamasLag* lag;
   const int64_t *row, *source;
-  int64_t length, first, last;  // rows that there are to ask for
-  int64_t at_once;              // how many to ask for together; 0: one by one
+  int64_t length, entries, first, last;  // first, last: rows that there are to ask for
+  int64_t to_added;                       // from where the row of values after the last would be to the first of `added`
+  int64_t at_once;                       // how many to ask for together; 0: one by one
   Bases<Rule> base;
   Floats eps;
+
+  Run(const AdamasRows& r, int64_t begin, int64_t end)
+      : lag(r.lag), row(r.row), source(r.source), length(r.length), entries(r.entries), first(begin), last(end - 1),
+        to_added(0), at_once(0), base(bases_of<Rule>(r)), eps(splat(lag ? float(lag->eps) : 0.0f)) {
+    if (r.added) to_added = (intptr_t(r.added) - intptr_t(r.values)) / intptr_t(sizeof(float)) - entries * length;
+    if (r.launch->numel[0] * int64_t(sizeof(float)) * (1 + Rule::kSlots) < kTall) return;
+    const int64_t lines = (length + kLine - 1) / kLine * (2 + Rule::kSlots);
+    at_once = lines < kLinesAtOnce ? kLinesAtOnce / lines : 1;
+  }
 
   // The row to ask for while row k is stepped.
   int64_t ahead(int64_t k) const { return k + kRowsAhead < last ? k + kRowsAhead : last; }
@@ -128,41 +162,42 @@ struct Run {
   __attribute__((noinline)) void ask_from(int64_t begin, int64_t end) const {
     __asm__ volatile("");  // or GCC finds that it does nothing, and drops the call
     for (int64_t k = begin; k < end && k <= last; ++k) {
-      if (lag) __builtin_prefetch(lag->last + row[k], 1, 3);
       for (int64_t i = 0; i < length; i += kLine) ask_for(base, offset(k), i);
     }
   }
 
   // (Multiplied here, not held: registers are few.)
-  Offset offset(int64_t k) const { return {row[k] * length, (source ? source[k] : k) * length}; }
+  Offset offset(int64_t k) const {
+    return {row[k] * length, source[k] * length + (source[k] < entries ? 0 : to_added)};
+  }
 };
 
-// The whole registers of rows begin .. end, as long as rows are alike: as far behind as `since` (kBehind) and not near
-// eps, or not behind. Returns where that ends. All the rest is elsewhere, so that what this needs stays in registers.
-template <class Rule, bool kBehind>
-static __attribute__((noinline)) int64_t step_alike(const Run<Rule>& run, const Strips<Rule>& given,
-                                                    const Missed<Floats>& given_what, int32_t since, int64_t begin,
-                                                    int64_t end) {
+// The whole registers of rows begin .. end of a group that begins with row `begin - at`. Returns the first of them that is
+// behind and too near eps for the series, or end: all the rest is elsewhere, so that what this needs stays in registers.
+template <class Rule>
+static __attribute__((noinline)) int64_t step_group(const Run<Rule>& run, const Strips<Rule>& given, const Group& group,
+                                                    int64_t at, int64_t begin, int64_t end) {
   const Strips<Rule> strips = given;
-  const Missed<Floats> what = given_what;
   const Bases<Rule> base = run.base;
   const Floats eps = run.eps;
   const int64_t length = run.length, whole = length - length % kLanes, at_once = run.at_once;
   int32_t* const last = run.lag ? run.lag->last : nullptr;
   const int32_t now = run.lag ? int32_t(run.lag->now) : 0;
   for (int64_t k = begin; k < end; ++k) {
-    const int64_t next = run.ahead(k);
-    const Offset row = run.offset(k), ahead = run.offset(next);
+    const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
     if (at_once) run.ask(k);
-    if (last) {
-      if (!at_once) __builtin_prefetch(last + run.row[next], 1, 3);
-      if (kBehind ? last[run.row[k]] != since : last[run.row[k]] < now) return k;
-      if constexpr (kBehind) {
+    if constexpr (kMayLag<Rule>) {
+      const int64_t place = k - begin + at;
+      if (last && group.behind[place]) {
+        const Missed<Floats> what = in_all_lanes(group.what[place]);
         if (is_near_eps<Rule>(base, row.row, length, what.limit)) return k;
+        last[run.row[k]] = now + 1;
+        step_registers<Rule, true>(strips, what, eps, whole, base, row, !at_once, base, ahead);
+        continue;
       }
-      last[run.row[k]] = now + 1;
     }
-    step_registers<Rule, kBehind>(strips, what, eps, whole, base, row, !at_once, base, ahead);
+    if (last) last[run.row[k]] = now + 1;
+    step_registers<Rule, false>(strips, Missed<Floats>{}, eps, whole, base, row, !at_once, base, ahead);
   }
   return end;
 }
@@ -170,43 +205,34 @@ static __attribute__((noinline)) int64_t step_alike(const Run<Rule>& run, const 
 // Touched rows begin .. end.
 template <class Rule>
 static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
-  const AdamasLag* const lag = r.lag;
-  Run<Rule> run = {lag, r.row, r.source, r.length, begin, end - 1, 0, bases_of<Rule>(r), splat(lag ? float(lag->eps) : 0.0f)};
-  if (r.launch->numel[0] * int64_t(sizeof(float)) * (1 + Rule::kSlots) >= kTall) {
-    const int64_t lines = (r.length + kLine - 1) / kLine * (2 + Rule::kSlots);
-    run.at_once = lines < kLinesAtOnce ? kLinesAtOnce / lines : 1;
-  }
-  const bool together = kMayLag<Rule> && lag && bool(lag->constant) == (Rule::kSlots == 3);
+  const Run<Rule> run(r, begin, end);
+  const bool together = kMayLag<Rule> && r.lag && bool(r.lag->constant) == (Rule::kSlots == 3);
   const int64_t left = r.length % kLanes, whole = r.length - left;
-  int64_t place = r.launch->row[0], known = -1;  // the step that `what` has been missed since
+  int64_t place = r.launch->row[0];
   Strips<Rule> strips = strips_at<Rule>(*r.launch, place);
-  Missed<Floats> what = {};
-  for (int64_t k = begin; k < end;) {
+  Group group;
+  for (int64_t k = begin, stop; k < end; k = stop) {
     if (r.scalars && r.scalars[k] != place) strips = strips_at<Rule>(*r.launch, place = r.scalars[k]);
-    const int64_t most = r.scalars || left ? k + 1 : end;
-    const int32_t since = lag ? lag->last[r.row[k]] : 0;
-    int64_t done = k;
-    bool behind = lag && since < lag->now;
+    stop = r.scalars || left ? k + 1 : k + kGroup < end ? k + kGroup : end;
+    if (r.lag) group.look(*r.lag, r.row + k, 0, stop - k, end - k);
+    for (int64_t j = k; r.lag && !together && j < stop; ++j) {
+      if (group.behind[j - k]) catch_up_alone(r, r.row[j]);
+      group.behind[j - k] = false;
+    }
+    for (int64_t done = k; (done = step_group(run, strips, group, done - k, done, stop)) < stop;) {
+      catch_up_alone(r, r.row[done]);
+      group.behind[done - k] = false;
+    }
+    if (!left) continue;
+    const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
+    const Offset rest = {row.row + whole, row.gradient + whole}, next = {ahead.row + whole, ahead.gradient + whole};
     if constexpr (kMayLag<Rule>) {
-      if (behind && together) {
-        if (since != known) what = missed_in_all_lanes(*lag, (known = since) - lag->start);
-        done = step_alike<Rule, true>(run, strips, what, since, k, most);
+      if (r.lag && group.behind[0]) {
+        step_rest<Rule, true>(strips, in_all_lanes(group.what[0]), run.eps, left, run.base, rest, !run.at_once, next);
+        continue;
       }
     }
-    if (done == k) {
-      if (behind) catch_up_alone(r, r.row[k]);
-      behind = false;
-      done = step_alike<Rule, false>(run, strips, what, since, k, most);
-    }
-    if (left) {
-      const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
-      const Offset rest = {row.row + whole, row.gradient + whole}, next = {ahead.row + whole, ahead.gradient + whole};
-      if constexpr (kMayLag<Rule>) {
-        if (behind) step_rest<Rule, true>(strips, what, run.eps, left, run.base, rest, !run.at_once, next);
-      }
-      if (!behind) step_rest<Rule, false>(strips, what, run.eps, left, run.base, rest, !run.at_once, next);
-    }
-    k = done;
+    step_rest<Rule, false>(strips, Missed<Floats>{}, run.eps, left, run.base, rest, !run.at_once, next);
   }
 }
 
@@ -217,14 +243,18 @@ static int64_t catch_up_in_registers(const AdamasRows& r, int64_t begin, int64_t
   const Floats eps = splat(float(lag.eps));
   const Ahead ahead(r);
   const Bases<Rule> base = bases_of<Rule>(r);
-  int64_t known = -1, behind = 0;
-  Missed<Floats> what = {};
+  int64_t behind = 0;
+  Group group;
   for (int64_t k = begin; k < end; ++k) {
+    const int64_t place = (k - begin) % kGroup;
+    if (!place) {
+      group.look(lag, r.row ? r.row + k : nullptr, k, k + kGroup < end ? kGroup : end - k, end - k);
+    }
     ahead.ask(k, end);
-    const int64_t row = r.row ? r.row[k] : k, since = lag.last[row];
-    if (since >= lag.now) continue;
+    if (!group.behind[place]) continue;
     ++behind;
-    if (since != known) what = missed_in_all_lanes(lag, (known = since) - lag.start);
+    const int64_t row = r.row ? r.row[k] : k;
+    const Missed<Floats> what = in_all_lanes(group.what[place]);
     if (is_near_eps<Rule>(base, row * r.length, r.length, what.limit)) {
       catch_up_alone(r, row);
       continue;

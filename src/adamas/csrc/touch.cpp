@@ -3,7 +3,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #if defined(_OPENMP)
@@ -18,6 +17,8 @@ namespace {
 
 // The digits that numbers of rows are sorted by, the lowest first.
 struct Digits {
+  static constexpr int64_t kMost = 8192;  // counters in all: 3 x 2^11, 2 x 2^12, 4 x 2^8
+
   int bits, passes;
 
   Digits(int64_t count, int64_t height) : bits(1) {
@@ -30,6 +31,10 @@ struct Digits {
   int64_t buckets() const { return int64_t(1) << bits; }
   int64_t of(uint64_t row, int pass) const { return int64_t(row >> (pass * bits)) & (buckets() - 1); }
 };
+
+// What sort_rows leaves: the number of a row, and the place of its entry.
+inline int64_t row_in(uint64_t sorted) { return int64_t(sorted >> 32); }
+inline int64_t place_in(uint64_t sorted) { return int64_t(sorted & 0xffffffffu); }
 
 // Sort the numbers of rows in the upper halves of a's entries, with their places below, and leave equal ones in their order.
 // at: for each pass a counter for each digit. Returns where the result is, a or b; nullptr and the place of an index out of
@@ -87,56 +92,58 @@ void add_rows(const int64_t* order, int64_t n, int64_t width, const void* values
 
 }  // namespace
 
-int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* row, int64_t* order, int64_t* first) {
+int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* room) {
+  int64_t *const row = room, *const source = row + count, *const order = source + count, *const ends = order + count;
+  int64_t& sums = ends[count];
+  sums = 0;
   int64_t increasing = 0;
   for (int64_t before = -1; increasing < count; before = index[increasing++]) {
     if (index[increasing] <= before || index[increasing] >= height) break;
   }
   if (increasing == count) {
     if (count) memcpy(row, index, size_t(count) * sizeof(int64_t));  // of nothing, index may be null
-    for (int64_t i = 0; i < count; ++i) order[i] = i;
+    for (int64_t i = 0; i < count; ++i) source[i] = i;
     return count;
   }
   const Digits digits(count, height);
-  const size_t entries = size_t(count) * sizeof(uint64_t), counters = size_t(digits.passes * digits.buckets()) * sizeof(uint32_t);
-  uint64_t* const room = static_cast<uint64_t*>(malloc(2 * entries + counters));
-  if (!room) return INT64_MIN;
-  uint32_t* const at = reinterpret_cast<uint32_t*>(room + 2 * count);
+  uint32_t at[Digits::kMost];
   int64_t bad = 0, distinct = count;
-  const uint64_t* const sorted = sort_rows(count, index, height, digits, room, room + count, at, &bad);
-  if (!sorted) {
-    free(room);
-    return -1 - bad;
-  }
+  const uint64_t* const sorted = sort_rows(count, index, height, digits, reinterpret_cast<uint64_t*>(order),
+                                           reinterpret_cast<uint64_t*>(ends), at, &bad);
+  if (!sorted) return -1 - bad;
   // Loops that are one after the other, as each of them is done in registers of several numbers.
-  for (int64_t i = 1; i < count; ++i) distinct -= uint32_t(sorted[i] >> 32) == uint32_t(sorted[i - 1] >> 32);
-  for (int64_t i = 0; i < count; ++i) order[i] = int64_t(sorted[i] & 0xffffffffu);
+  for (int64_t i = 1; i < count; ++i) distinct -= row_in(sorted[i]) == row_in(sorted[i - 1]);
   if (distinct == count) {
-    for (int64_t i = 0; i < count; ++i) row[i] = int64_t(sorted[i] >> 32);
-  } else {
-    int64_t k = -1;
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t each = int64_t(sorted[i] >> 32);
-      if (k >= 0 && row[k] == each) continue;
-      row[++k] = each;
-      first[k] = i;
-    }
-    first[distinct] = count;
+    for (int64_t i = 0; i < count; ++i) row[i] = row_in(sorted[i]);
+    for (int64_t i = 0; i < count; ++i) source[i] = place_in(sorted[i]);
+    return distinct;
   }
-  free(room);
+  // What is written lies over what is sorted, but never over what is still to be read: of i entries that were read, i places
+  // are written, and at most i ends, as each sum has two entries and more.
+  for (int64_t i = 0, k = 0; i < count; ++k) {
+    const int64_t begin = i, each = row_in(sorted[i]);
+    int64_t place = 0;
+    for (; i < count && row_in(sorted[i]) == each; ++i) order[i] = place = place_in(sorted[i]);
+    row[k] = each;
+    source[k] = i - begin == 1 ? place : count + sums;
+    if (i - begin == 1) continue;
+    ends[2 * sums] = begin;
+    ends[2 * sums++ + 1] = i;
+  }
   return distinct;
 }
 
-void adamas_merge(int64_t distinct, const int64_t* first, const int64_t* order, const void* values, int32_t dtype,
-                  int32_t compute, int64_t width, int32_t threads, void* out) {
+void adamas_merge(int64_t count, const int64_t* room, const void* values, int32_t dtype, int32_t compute, int64_t width,
+                  int32_t threads, void* out) {
+  const int64_t *const order = room + 2 * count, *const ends = order + count, sums = ends[count];
 #if defined(_OPENMP)
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && first[distinct] * width >= 8 * ADAMAS_BLOCK)
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && sums * width >= 8 * ADAMAS_BLOCK)
 #else
   (void)threads;
 #endif
-  for (int64_t k = 0; k < distinct; ++k) {
-    const int64_t* const from = order + first[k];
-    const int64_t n = first[k + 1] - first[k];
+  for (int64_t k = 0; k < sums; ++k) {
+    const int64_t* const from = order + ends[2 * k];
+    const int64_t n = ends[2 * k + 1] - ends[2 * k];
     if (compute == ADAMAS_FLOAT64) {
       add_rows(from, n, width, values, dtype, static_cast<double*>(out) + k * width);
     } else {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import chain, groupby
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from adamas.engines.hyper import Hyper
 from adamas.engines.launch import Item, Launch
 from adamas.engines.rows import Rows
 from adamas.engines.statistics import Reading, read_statistics
-from adamas.engines.updates import clip_updates
+from adamas.engines.updates import clip_updates, threshold
 from adamas.rules.rule import Part
 
 
@@ -51,6 +52,8 @@ class Batch:
         self._segments = _segments(items)
         self._across = Across(items)
         self._hyper = Hyper(self._rule)
+        self._different: list[SimpleNamespace] = []  # hyper-parameters of the last step, and whether any of them clip
+        self._clips = False
         self._places: list[int] = []
         self._row_of_each = array("i")
 
@@ -80,8 +83,11 @@ class Batch:
             columns.append(array("d", [item.fresh for item in self.items]))
         rows = Rows(self._rule, self._dtypes, inverse_scale, part)
         row_of = self._row_of(rows, groups, columns)
-        self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps, self._across)
-        favour(self._launch, self.items, grads, rows, row_of, steps, self._across)
+        self.update_rms = None
+        if self._clips:
+            self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps, self._across)
+        if self._rule.cautious:
+            favour(self._launch, self.items, grads, rows, row_of, steps, self._across)
         self.readings = []
         if look:
             self.readings = read_statistics(
@@ -98,7 +104,9 @@ class Batch:
     def _row_of(self, rows: Rows, groups: Sequence[dict[str, Any]], columns: Sequence[array]) -> array:
         """Return which row each item takes."""
         different, places = self._hyper.of_all([groups[group] for group, _, _ in self._segments])
-        if all(column.count(column[0]) == len(column) for column in columns):
+        if different is not self._different:
+            self._different, self._clips = different, any(threshold(h) is not None for h in different)
+        if len(self.items) == 1 or all(column.count(column[0]) == len(column) for column in columns):
             for h in different:
                 rows.place(h, tuple(column[0] for column in columns))
             if places is not self._places:  # rows are numbered as they come: those of last time have the same numbers

@@ -32,7 +32,7 @@ def favour(
     steps: array,
     across: Across,
 ) -> None:
-    """Give every item of a cautious rule a row of its own, with a larger lr.
+    """Give every item a row of its own, with a larger lr; the rule is cautious.
 
     Args:
         launch: what will step the items.
@@ -43,8 +43,6 @@ def favour(
         steps: the step each item is at.
         across: adds up what is over pieces.
     """
-    if not items[0].rule.cautious:
-        return
     for place, reading in enumerate(read_statistics(launch, items, grads, rows, row_of, steps, across)):
         share = reading.sums.moved / max(items[place].numel, 1)
         h, counters = rows.sources[row_of[place]]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-ABI = 6
+ABI = 7
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
@@ -91,6 +91,8 @@ class RowsStruct(Structure):
         ("row", c_void_p),
         ("source", c_void_p),
         ("values", c_void_p),
+        ("added", c_void_p),
+        ("entries", c_int64),
         ("dtype", c_int32),
         ("scalars", c_void_p),
         ("lag", POINTER(LagStruct)),
@@ -138,10 +140,11 @@ def _declare(library: ctypes.CDLL) -> None:
     statistics = library.adamas_statistics
     statistics.argtypes = [POINTER(LaunchStruct), c_void_p, c_int32, c_void_p, c_void_p]
     squares.restype = ratios.restype = statistics.restype = c_int
-    library.adamas_touch.argtypes, library.adamas_touch.restype = [c_int64, c_void_p, c_int64, *[c_void_p] * 3], c_int64
-    library.adamas_merge.argtypes = [c_int64, *[c_void_p] * 3, c_int32, c_int32, c_int64, c_int32, c_void_p]
+    library.adamas_touch.argtypes, library.adamas_touch.restype = [c_int64, c_void_p, c_int64, c_void_p], c_int64
+    library.adamas_merge.argtypes = [c_int64, c_void_p, c_void_p, c_int32, c_int32, c_int64, c_int32, c_void_p]
     library.adamas_merge.restype = None
-    library.adamas_advance.argtypes, library.adamas_advance.restype = [c_int64, *[c_void_p] * 3], None
+    library.adamas_advance.argtypes = [POINTER(LagStruct), c_void_p, *[c_double] * 5]
+    library.adamas_advance.restype = None
     library.adamas_step_rows.argtypes, library.adamas_step_rows.restype = [POINTER(RowsStruct)], c_int
     library.adamas_catch_up.argtypes, library.adamas_catch_up.restype = [POINTER(RowsStruct)], c_int64
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):

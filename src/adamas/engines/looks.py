@@ -30,6 +30,8 @@ class Looks:
 
     Args:
         tensors: strided tensors.
+        free: a dimension of each of them that may be of any size; none if empty. (Without torch's own check it may
+            not: then a tensor of another size looks different.)
 
     Example:
         >>> looks = Looks([torch.zeros(2, 3)])
@@ -37,8 +39,8 @@ class Looks:
         (True, False, False)
     """
 
-    def __init__(self, tensors: Sequence[_Tensor]) -> None:
-        guard = _guard(tensors)
+    def __init__(self, tensors: Sequence[_Tensor], free: Sequence[int] = ()) -> None:
+        guard = _guard(tensors, free)
         self._check = guard.check if guard is not None else None
         self._seen = [] if self._check else _properties(tensors)
 
@@ -56,7 +58,7 @@ def _properties(tensors: Sequence[_Tensor]) -> list[list[Any]]:
     return [list(map(look, tensors)) for look in _PROPERTIES]
 
 
-def _guard(tensors: Sequence[_Tensor]) -> Any | None:
+def _guard(tensors: Sequence[_Tensor], free: Sequence[int]) -> Any | None:
     """Return torch's own check, or None if this torch has none, or one that is not for these tensors."""
     try:
         from torch._C._dynamo.guards import TensorGuards
@@ -66,6 +68,8 @@ def _guard(tensors: Sequence[_Tensor]) -> Any | None:
         strides: list[Any] = [
             [None if n == 1 else s for n, s in zip(x.shape, x.stride(), strict=True)] for x in tensors
         ]
+        for place, dim in enumerate(free):
+            sizes[place][dim] = None
         guard = TensorGuards(*tensors, dynamic_dims_sizes=sizes, dynamic_dims_strides=strides)
         return guard if guard.check(*tensors) else None  # False for a tensor that is listed twice
     except (ImportError, TypeError, RuntimeError):

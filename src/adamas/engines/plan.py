@@ -30,6 +30,7 @@ _States = dict[_Tensor, dict[str, Any]]
 
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable", "sparse", "row_steps")
+_params = itemgetter("params")
 
 
 class Toucher(Protocol):
@@ -115,7 +116,7 @@ class Plan:
         weights = self._weights()
         if weights is None or not self._looks.same(self._looked_at(weights, grads)):
             return None
-        if any(p.grad is not None for p in self._absent):
+        if self._absent and any(p.grad is not None for p in self._absent):
             return None
         # p.data = ... can change the address alone, but not that of what is local of a DTensor.
         same = self._are_steady() or addresses(weights) == self._addresses
@@ -186,7 +187,7 @@ class Plan:
 
 
 def _members(groups: _Groups) -> Iterable[_Tensor]:
-    return chain.from_iterable(group["params"] for group in groups)
+    return chain.from_iterable(map(_params, groups))
 
 
 def _tensors(states: Sequence[dict[str, Any]]) -> Iterable[Any]:

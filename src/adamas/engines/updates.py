@@ -33,7 +33,7 @@ def clip_updates(
     row_of: array,
     steps: array,
     across: Across,
-) -> array | None:
+) -> array:
     """Give every item whose update would be too large a row of its own, with a smaller lr.
 
     Args:
@@ -46,10 +46,8 @@ def clip_updates(
         across: adds up what is over pieces.
 
     Returns:
-        RMS of every item (NaN where its group does not clip), or None if no group does.
+        RMS of every item; NaN where its group does not clip.
     """
-    if all(threshold(h) is None for h, _ in rows.sources):
-        return None
     sources = rows.sources[:]
     rule = items[0].rule
     moments, slot = array("d"), 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from array import array
+from types import SimpleNamespace
 
 import torch
 from torch.autograd.graph import increment_version
@@ -19,6 +20,7 @@ from adamas.rules import AMSGrad
 from adamas.sparse.gradients import Touched
 from adamas.sparse.lag import Lag
 from adamas.sparse.launch import RowsLaunch, are_contiguous
+from adamas.sparse.table import Table
 
 _STRIP = 32  # elements that share random numbers: rows of other lengths need the index of each element
 
@@ -46,23 +48,31 @@ class CpuRows(RowsLaunch):
             self._launch.struct.layout = self._layouts.buffer_info()[0]
         self._launch.struct.scalars_per_row = 3  # the least that there is: rows are caught up without any
         self._rows = RowsStruct(launch=ctypes.pointer(self._launch.struct), length=self.width)
+        self._rows.dtype = library.DTYPES[item.param.dtype]
         self._lag = LagStruct()
         self._aimed: torch.Tensor | None = None  # the sums that it points to
 
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
-        kept = self._launch.aim([touched.values], rows, row_of, steps)
-        struct = self._rows
-        struct.count, struct.row = touched.rows.numel(), touched.rows.data_ptr()
-        struct.values = touched.values.data_ptr()
-        struct.source = None if touched.source is None else touched.source.data_ptr()
-        struct.dtype = library.DTYPES[touched.values.dtype]
+        launch, struct, values = self._launch.struct, self._rows, touched.values
+        launch.scalars_per_row, launch.scalars = rows.width, rows.numbers.buffer_info()[0]
+        launch.row, launch.step = row_of.buffer_info()[0], steps.buffer_info()[0]
+        launch.threads = torch.get_num_threads()
+        struct.count, struct.entries, struct.values = touched.count, values.size(0), values.data_ptr()
+        struct.row = touched.room.data_ptr()
+        struct.source = struct.row + 8 * struct.entries
+        struct.added = None if touched.added is None else touched.added.data_ptr()
         struct.scalars = None if places is None else places.data_ptr()
         if self.lag is not None:
             self._aim_lag(self.lag)
         increment_version([self.item.owner])
         if self._library.adamas_step_rows(struct) != 0:
             raise RuntimeError(cpu.REFUSED)
-        del kept
+
+    def _advance(self, table: Table, h: SimpleNamespace) -> None:
+        rate, r, power1, power2 = table.next_step(h)
+        if self._aimed is not table.sums:  # they have just moved, to have room for this step
+            self._aim_table(table)
+        self._library.adamas_advance(self._lag, self._powers, rate, r, h.keep, power1, power2)
 
     def _move(self, rows: torch.Tensor | None) -> int:
         if self.lag is None or self.lag.table is None:
@@ -82,15 +92,19 @@ class CpuRows(RowsLaunch):
 
     def _aim_lag(self, lag: Lag) -> None:
         """Point the struct at the table as it is now."""
-        table, struct = lag.table, self._lag
+        table = lag.table
         assert table is not None
-        struct.now = table.now
-        if self._aimed is table.sums:  # a table's arrays are new when these are
-            return
-        self._aimed = table.sums
+        self._lag.now = table.now
+        if self._aimed is not table.sums:  # a table's arrays are new when these are
+            self._lag.last = lag.last.data_ptr()
+            self._aim_table(table)
+
+    def _aim_table(self, table: Table) -> None:
+        """Point the struct at a table's arrays."""
+        struct, self._aimed = self._lag, table.sums
         struct.start, struct.reach = table.start, table.reach
         struct.constant = self.item.rule is AMSGrad
-        struct.last, struct.sums = lag.last.data_ptr(), table.sums.data_ptr()
+        struct.sums, self._powers = table.sums.data_ptr(), table.powers.data_ptr()
         for name in ("kept", "rate", "unbias", "power1", "power2", "half2"):
             setattr(struct, name, getattr(table, name).buffer_info()[0])
         struct.eps, struct.tolerance = table.eps, table.tolerance

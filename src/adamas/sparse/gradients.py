@@ -20,18 +20,29 @@ class Touched:
     """The rows that a step touches.
 
     Attributes:
-        rows: their numbers, increasing (int64).
-        values: numbers, a row each; real, row-major.
-        source: which row of ``values`` each of them takes (int64); None: its own.
+        count: how many.
+        room: their numbers, increasing; from place ``len(values)`` on, which row of ``values`` each of them takes or,
+            from ``len(values)`` on, of ``added`` (int64).
+        values: the gradient's entries, a row of numbers each; real, row-major.
+        added: sums of the entries of rows that have several, in the type of the computation; None if there is none.
     """
 
-    rows: torch.Tensor
+    count: int
+    room: torch.Tensor
     values: torch.Tensor
-    source: torch.Tensor | None
+    added: torch.Tensor | None
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """The numbers of the rows, increasing (int64)."""
+        return self.room[: self.count]
 
     def merged(self) -> torch.Tensor:
         """Return the gradient of the touched rows, in their order."""
-        return self.values if self.source is None else self.values[self.source]
+        values, first = self.values, len(self.values)
+        if self.added is not None:
+            values = torch.cat([values.to(self.added.dtype), self.added])
+        return values[self.room[first : first + self.count]]
 
 
 def height_of(p: torch.Tensor, sparse_dim: int) -> int:

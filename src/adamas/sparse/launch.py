@@ -12,10 +12,12 @@ import torch
 
 from adamas.engines.hyper import Hyper
 from adamas.engines.launch import Item, Look
+from adamas.engines.looks import Looks
 from adamas.engines.rows import Rows
 from adamas.sparse.gradients import Touched, height_of, refuse_settings, same_kind
 from adamas.sparse.lag import Lag, check_exact
-from adamas.sparse.merging import touch
+from adamas.sparse.merging import entries_of, gather
+from adamas.sparse.table import Table
 
 ROW_STEP = "row_step"
 
@@ -36,6 +38,7 @@ class RowsLaunch:
         self.width = prod(item.param.shape[sparse_dim:])
         self._hyper = Hyper(item.rule)
         self._checked: SimpleNamespace | None = None
+        self._entries: Looks | None = None  # how entries look that can be taken as they are
         if lag is not None:
             lag.item, lag.mover, lag.sparse_dim = item, self._move, sparse_dim
 
@@ -45,12 +48,20 @@ class RowsLaunch:
         Raises:
             RuntimeError: if the gradient or its group's hyper-parameters cannot be used; nothing was changed then.
         """
-        p = self.item.owner
-        grad = p.grad
-        if grad is None or not same_kind(p, grad, self.sparse_dim):
+        item, grad = self.item, self.item.owner.grad
+        if grad is None or grad.layout != torch.sparse_coo:
             return None
+        index, values = grad._indices(), grad._values()
+        if self._entries is None or not self._entries.same((index, values)):
+            if not same_kind(item.owner, grad, self.sparse_dim):
+                return None
+            seen, (index, values) = (index, values), entries_of(item.name, item.owner, grad)
+            same = all(a.data_ptr() == b.data_ptr() for a, b in zip(seen, (index, values), strict=True))
+            self._entries = (
+                Looks(seen, free=(1, 0)) if same and seen[1].dtype == values.dtype and len(index) > 1 else None
+            )
         self.check(group)
-        return touch(self.item.name, p, grad, self.height, self.item.compute)
+        return gather(item.name, index, values, self.height, item.compute)
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise RuntimeError for hyper-parameters that do not go with a sparse gradient."""
@@ -73,7 +84,7 @@ class RowsLaunch:
             places = self._row_places(touched, rows, h)
         self._step(touched, rows, row_of, places, steps)
         if self.lag is not None and self.lag.table is not None:
-            self.lag.table.advance(h)
+            self._advance(self.lag.table, h)
 
     def _row_places(self, touched: Touched, rows: Rows, h: SimpleNamespace) -> torch.Tensor:
         """Count the steps of the touched rows; return which row of numbers each of them takes (int32)."""
@@ -97,6 +108,10 @@ class RowsLaunch:
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
         """Catch up the touched rows if they lag, step them, and note that they are up to date."""
         raise NotImplementedError
+
+    def _advance(self, table: Table, h: SimpleNamespace) -> None:
+        """Take the step into the table's sums."""
+        table.advance(h)
 
     def _move(self, rows: torch.Tensor | None) -> int:
         """Catch up these rows, increasing, or all of them; return how many were behind."""

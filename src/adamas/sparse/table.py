@@ -25,11 +25,8 @@ from types import SimpleNamespace
 
 import torch
 
-from adamas.engines import library
-
 TERMS = 4  # of the series; one sum more bounds what is left out
 COLUMNS = TERMS + 1
-_ROW = 8 * COLUMNS  # bytes of a birth's sums
 _ROOM = 1024  # steps that there is room for at first
 _TINY = 1e-150  # W may not vanish: rows are flushed before it does
 
@@ -55,6 +52,7 @@ class Table:
         power1: b1^k for k = 0, 1, ...
         power2: b2^k.
         half2: b2^(k/2) for k up to the reach; all 1 if the denominator is constant.
+        powers: what terms shrink by, b1^j b2^(-(n+1)j/2), for j = reach .. 1 (a row of 5 each, float64).
     """
 
     def __init__(self, now: int, h: SimpleNamespace, constant: bool, tolerance: float) -> None:
@@ -63,6 +61,7 @@ class Table:
         decay = 1.0 if constant else math.sqrt(h.beta2)
         ratio = h.beta1 / decay
         self.reach = max(1, math.ceil(math.log(tolerance * (1 - ratio)) / math.log(ratio))) if ratio > 0 else 1
+        self._room = _ROOM
         self.sums = torch.zeros(_ROOM, COLUMNS, dtype=torch.float64)
         self.kept, self.rate, self.unbias, self.power1, self.power2 = (array("d", bytes(8 * _ROOM)) for _ in range(5))
         for numbers in (self.kept, self.unbias, self.power1, self.power2):
@@ -71,7 +70,7 @@ class Table:
         steps = torch.arange(self.reach, 0, -1, dtype=torch.float64).unsqueeze(1)
         # exp(j log b1 - (n + 1) j log sqrt b2), for j = reach .. 1
         exponent = math.log(h.beta1) if h.beta1 > 0 else -math.inf
-        self._powers = torch.exp(steps * exponent - steps * torch.arange(1, COLUMNS + 1) * math.log(decay))
+        self.powers = torch.exp(steps * exponent - steps * torch.arange(1, COLUMNS + 1) * math.log(decay))
 
     @property
     def worn(self) -> bool:
@@ -83,35 +82,35 @@ class Table:
         return (h.beta1, h.beta2, h.eps) == (self.beta1, self.beta2, self.eps)
 
     def advance(self, h: SimpleNamespace) -> None:
-        """Take the next step into the sums.
+        """Take the next step into the sums; ``adamas_advance`` does the same in less time.
 
         Args:
             h: hyper-parameters of the step: its lr, and keep, what is left of a weight.
         """
-        self.now += 1
+        rate, r, power1, power2 = self.next_step(h)
         at = self.now - self.start
-        if at >= len(self.sums):
-            self._make_room()
-        rate, r = h.lr / (1 - self.beta1**self.now), math.sqrt(1 - self.beta2**self.now)
+        self.kept[at] = self.kept[at - 1] * h.keep
+        self.rate[at], self.unbias[at], self.power1[at], self.power2[at] = rate, 1 / r, power1, power2
+        power, factors = rate / self.kept[at], []
+        for _ in range(COLUMNS):
+            power *= r
+            factors.append(power)
         first = max(0, at - self.reach)
-        kept = self.kept[at - 1] * h.keep
-        scale = rate / kept
-        self._add(first, at, array("d", [scale * r ** (n + 1) for n in range(COLUMNS)]))
-        self.kept[at], self.rate[at], self.unbias[at] = kept, rate, 1 / r
-        self.power1[at], self.power2[at] = self.beta1**at, self.beta2**at
+        own = self.powers[self.reach - (at - first) :]
+        self.sums[first:at] += own * torch.tensor(factors, dtype=torch.float64)
 
-    def _add(self, first: int, end: int, factors: array) -> None:
-        """Add to the sums of some births their last terms; the library does it in a twelfth of torch's time."""
-        powers = self.reach - (end - first)
-        loaded = library.load()
-        if loaded is None:
-            self.sums[first:end] += self._powers[powers:] * torch.frombuffer(factors, dtype=torch.float64)
-            return
-        sums, own = self.sums.data_ptr(), self._powers.data_ptr()
-        loaded.adamas_advance(end - first, own + powers * _ROW, factors.buffer_info()[0], sums + first * _ROW)
+    def next_step(self, h: SimpleNamespace) -> tuple[float, float, float, float]:
+        """Begin the next step: make room for its numbers, count it; return rate_i, r_i, b1^k and b2^k."""
+        self.now += 1
+        now, at = self.now, self.now - self.start
+        if at >= self._room:
+            self._make_room()
+        beta1, beta2 = self.beta1, self.beta2
+        return h.lr / (1 - beta1**now), math.sqrt(1 - beta2**now), beta1**at, beta2**at
 
     def _make_room(self) -> None:
         """Double the room for steps."""
+        self._room *= 2
         self.sums = torch.cat([self.sums, torch.zeros_like(self.sums)])
         for numbers in (self.kept, self.rate, self.unbias, self.power1, self.power2):
             numbers.frombytes(bytes(8 * len(numbers)))
