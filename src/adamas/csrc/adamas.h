@@ -131,7 +131,7 @@ ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* li
 //   the different rows, increasing;
 //   from `count` on where each takes its gradient from: the place of its entry in index or, if it has several, `count` and
 //   more, which sum of adamas_merge;
-//   from 2 count on, if any row has several, the places of all entries, those of a row together and in their order;
+//   from 2 count on the places of the entries of these rows, those of a row together and in their order;
 //   from 3 count on where among these the entries of each sum begin and end;
 //   at 4 count how many sums there are.
 // Returns how many rows there are, or -1 - the place of an index out of range.

@@ -36,29 +36,37 @@ struct Digits {
 inline int64_t row_in(uint64_t sorted) { return int64_t(sorted >> 32); }
 inline int64_t place_in(uint64_t sorted) { return int64_t(sorted & 0xffffffffu); }
 
+// Sort entries by one digit; equal ones stay in their order. at: a counter for each digit.
+void sort_by_digit(int64_t count, const uint64_t* from, uint64_t* to, int shift, int64_t buckets, uint32_t* at) {
+  const uint64_t mask = uint64_t(buckets - 1);
+  memset(at, 0, size_t(buckets) * sizeof(uint32_t));
+  for (int64_t i = 0; i < count; ++i) ++at[from[i] >> shift & mask];
+  uint32_t sum = 0;
+  for (int64_t k = 0; k < buckets; ++k) {
+    const uint32_t here = at[k];
+    at[k] = sum;
+    sum += here;
+  }
+  for (int64_t i = 0; i < count; ++i) to[at[from[i] >> shift & mask]++] = from[i];
+}
+
 // Sort the numbers of rows in the upper halves of a's entries, with their places below, and leave equal ones in their order.
-// at: for each pass a counter for each digit. Returns where the result is, a or b; nullptr and the place of an index out of
-// range in bad.
+// Returns where the result is, a or b; nullptr and the place of an index out of range in bad.
 uint64_t* sort_rows(int64_t count, const int64_t* index, int64_t height, const Digits& digits, uint64_t* a, uint64_t* b,
-                    uint32_t* at, int64_t* bad) {
-  memset(at, 0, size_t(digits.passes * digits.buckets()) * sizeof(uint32_t));
+                    int64_t* bad) {
+  uint64_t highest = 0;
   for (int64_t i = 0; i < count; ++i) {
     const uint64_t row = uint64_t(index[i]);
-    if (row >= uint64_t(height)) {
-      *bad = i;
-      return nullptr;
-    }
+    highest = row > highest ? row : highest;
     a[i] = row << 32 | uint64_t(i);
-    for (int pass = 0; pass < digits.passes; ++pass) ++at[pass * digits.buckets() + digits.of(row, pass)];
   }
-  for (int pass = 0; pass < digits.passes; ++pass, at += digits.buckets()) {
-    uint32_t sum = 0;
-    for (int64_t k = 0; k < digits.buckets(); ++k) {
-      const uint32_t here = at[k];
-      at[k] = sum;
-      sum += here;
-    }
-    for (int64_t i = 0; i < count; ++i) b[at[digits.of(a[i] >> 32, pass)]++] = a[i];
+  if (highest >= uint64_t(height)) {
+    for (*bad = 0; uint64_t(index[*bad]) < uint64_t(height);) ++*bad;
+    return nullptr;
+  }
+  uint32_t at[Digits::kMost];
+  for (int pass = 0; pass < digits.passes; ++pass) {
+    sort_by_digit(count, a, b, 32 + pass * digits.bits, int64_t(1) << digits.bits, at);
     uint64_t* const swapped = a;
     a = b;
     b = swapped;
@@ -106,29 +114,22 @@ int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_
     return count;
   }
   const Digits digits(count, height);
-  uint32_t at[Digits::kMost];
-  int64_t bad = 0, distinct = count;
+  int64_t bad = 0;
   const uint64_t* const sorted = sort_rows(count, index, height, digits, reinterpret_cast<uint64_t*>(order),
-                                           reinterpret_cast<uint64_t*>(ends), at, &bad);
+                                           reinterpret_cast<uint64_t*>(ends), &bad);
   if (!sorted) return -1 - bad;
-  // Loops that are one after the other, as each of them is done in registers of several numbers.
-  for (int64_t i = 1; i < count; ++i) distinct -= row_in(sorted[i]) == row_in(sorted[i - 1]);
-  if (distinct == count) {
-    for (int64_t i = 0; i < count; ++i) row[i] = row_in(sorted[i]);
-    for (int64_t i = 0; i < count; ++i) source[i] = place_in(sorted[i]);
-    return distinct;
-  }
-  // What is written lies over what is sorted, but never over what is still to be read: of i entries that were read, i places
-  // are written, and at most i ends, as each sum has two entries and more.
-  for (int64_t i = 0, k = 0; i < count; ++k) {
-    const int64_t begin = i, each = row_in(sorted[i]);
-    int64_t place = 0;
-    for (; i < count && row_in(sorted[i]) == each; ++i) order[i] = place = place_in(sorted[i]);
-    row[k] = each;
-    source[k] = i - begin == 1 ? place : count + sums;
-    if (i - begin == 1) continue;
-    ends[2 * sums] = begin;
-    ends[2 * sums++ + 1] = i;
+  // What is written lies over what is sorted, but never over what is still to be read: of i entries that were read, at most i
+  // have their place in order, and at most i ends are written, as each sum has two entries and more.
+  int64_t distinct = 0;
+  for (int64_t i = 0, n = 0; i < count; ++distinct) {
+    const int64_t each = row_in(sorted[i]), place = place_in(sorted[i]);
+    row[distinct] = each;
+    source[distinct] = place;
+    if (++i == count || row_in(sorted[i]) != each) continue;
+    source[distinct] = count + sums;
+    ends[2 * sums] = n;
+    for (order[n++] = place; i < count && row_in(sorted[i]) == each; ++i) order[n++] = place_in(sorted[i]);
+    ends[2 * sums++ + 1] = n;
   }
   return distinct;
 }
