@@ -135,10 +135,10 @@ class Guards:
             NonFiniteError: if a gradient is not finite, and this one was not to be skipped.
         """
         squares, factor = None, 1.0
-        if self.clip_norm is not None or self.nonfinite != "propagate":
+        if self._clip_norm is not None or self._nonfinite != "propagate":
             squares = self._sum(plan, grads)
             values = [*grads[: plan.dense], *(touched.merged() for touched in grads[plan.dense :])]
-            bad = broken(squares, values, plan.across) if self.nonfinite != "propagate" else []
+            bad = broken(squares, values, plan.across) if self._nonfinite != "propagate" else []
             if bad:
                 undo()
                 why = describe_broken(bad, plan.items)

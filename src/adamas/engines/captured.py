@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import Any, cast
 
 import torch
@@ -28,11 +29,12 @@ from adamas.rules import CAPTURABLE, Rule
 
 _ITEMS = 128  # tensors whose numbers one program makes
 _Groups = list[dict[str, Any]]
+_capturable = methodcaller("get", "capturable")
 
 
 def is_capturable(groups: _Groups) -> bool:
     """Say whether a group asks for steps that a CUDA graph can capture."""
-    return any(group.get("capturable") for group in groups)
+    return any(map(_capturable, groups))
 
 
 def check_capturable(items: Sequence[Item], sparse: Sequence[Item]) -> None:

@@ -94,8 +94,10 @@ class Plan:
         self._owners = [item.owner for item in self.items]
         self._pieces = Pieces(self.items[: self.dense])
         self.across = Across(self.items)
-        weights = self._weights() or []
-        self._looks = Looks(self._looked_at(weights, self._pieces.grads()))
+        # Whether the same weights are where they were and look as they did.
+        self._steady = self._pieces.steady and not self._touchers
+        weights, grads = self._weights() or [], self._pieces.grads()
+        self._looks = Looks(grads if self._steady else [*weights, *grads])
         self._addresses = addresses(weights)
         self._members = list(_members(groups))
         self._own_states = list(states.values())
@@ -112,15 +114,15 @@ class Plan:
         """
         if groups is not self._groups or states is not self._states or rules != self._rules:
             return None
-        grads = self._pieces.grads()
-        weights = self._weights()
-        if weights is None or not self._looks.same(self._looked_at(weights, grads)):
+        grads, weights = self._pieces.grads(), self._weights()
+        if weights is None or not self._looks.same(grads if self._steady else [*weights, *grads]):
             return None
         if self._absent and any(p.grad is not None for p in self._absent):
             return None
         # p.data = ... can change the address alone, but not that of what is local of a DTensor.
-        same = self._are_steady() or addresses(weights) == self._addresses
-        if not (same and self._state_is_same() and self._groups_are_same()):
+        if not self._steady and addresses(weights) != self._addresses:
+            return None
+        if not (self._state_is_same() and self._groups_are_same()):
             return None
         for toucher, group in self._touchers:
             touched = toucher.touch(group)
@@ -133,13 +135,6 @@ class Plan:
         """Return all weights, of DTensors what is local; None if that was replaced."""
         weights = self._pieces.weights()
         return [*weights, *self._owners[self.dense :]] if self._touchers and weights is not None else weights
-
-    def _looked_at(self, weights: list[_Tensor], grads: list[Any]) -> list[Any]:
-        return grads if self._are_steady() else [*weights, *grads]
-
-    def _are_steady(self) -> bool:
-        """Say whether the same weights are where they were and look as they did."""
-        return self._pieces.steady and not self._touchers
 
     def run(self, grads: Sequence[Any], inverse_scale: float, gathering: Gathering | None = None) -> None:
         """Take one step with the gradients that `grads` returned.
