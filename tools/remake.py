@@ -148,6 +148,14 @@ NUMBERS = (
         TIMES,
     ),
     Number(
+        "sparse-loop",
+        "times of training an embedding with sparse gradients",
+        "docs/sparse.md",
+        "python benchmarks/sparse_loop.py",
+        1,
+        TIMES,
+    ),
+    Number(
         "fsdp",
         "times of FSDP2's parameters",
         "docs/distributed.md docs/status.md",

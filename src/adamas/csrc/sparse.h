@@ -173,6 +173,7 @@ template <class Rule>
 static bool all_direct(const AdamasRows& r) {
   const AdamasLaunch& launch = *r.launch;
   if (launch.row_length || launch.layout[0] || launch.rounding == ADAMAS_SPLIT || r.dtype != ADAMAS_FLOAT32) return false;
+  if (r.added && (intptr_t(r.added) - intptr_t(r.values)) % intptr_t(sizeof(float))) return false;
   bool direct = launch.dtype[0] == ADAMAS_FLOAT32;
   for (int k = 0; k < Rule::kSlots; ++k) direct = direct && launch.dtype[2 + k] == ADAMAS_FLOAT32;
   return direct;

@@ -137,7 +137,7 @@ struct Run {
   const AdamasLag* lag;
   const int64_t *row, *source;
   int64_t length, entries, first, last;  // first, last: rows that there are to ask for
-  int64_t to_added;                       // from where the row of values after the last would be to the first of `added`
+  int64_t to_added;                      // from where the row of values after the last would be to the first of `added`
   int64_t at_once;                       // how many to ask for together; 0: one by one
   Bases<Rule> base;
   Floats eps;
