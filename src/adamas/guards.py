@@ -136,8 +136,8 @@ class Guards:
         """
         squares, factor = None, 1.0
         if self._clip_norm is not None or self._nonfinite != "propagate":
-            squares = self._sum(plan, grads)
             values = [*grads[: plan.dense], *(touched.merged() for touched in grads[plan.dense :])]
+            squares = self._sum(plan, values)
             bad = broken(squares, values, plan.across) if self._nonfinite != "propagate" else []
             if bad:
                 undo()
@@ -216,9 +216,8 @@ class Guards:
         if self._squares is None or self._squares[0] is not plan:
             self._squares = (plan, Squares(dense))
         sums = self._squares[1].of(dense)
-        for touched in grads[plan.dense :]:  # of another size in every step
-            merged = [touched.merged()]
-            sums += Squares(merged).of(merged)
+        for merged in grads[plan.dense :]:  # of another size in every step
+            sums += Squares([merged]).of([merged])
         return plan.across.total(sums) if plan.across else sums
 
 

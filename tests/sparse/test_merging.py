@@ -7,7 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adamas.sparse.merging import gather, merge
+import adamas
+from adamas.sparse import launch
+from adamas.sparse.merging import entries_of, gather, merge
+
+from .sequences import coo
 
 HEIGHT = 5000
 
@@ -50,3 +54,20 @@ def test_an_index_out_of_range_is_found(rows: list[int]) -> None:
         return
     with pytest.raises(RuntimeError, match=r"w has a gradient with index -?\d+, its rows are 0 to 9"):
         gather("w", index, values, 10, torch.float32)
+
+
+def test_entries_that_look_as_those_before_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any number; other entries are looked at anew."""
+    looked: list[int] = []
+
+    def counted(name: str, p: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        looked.append(grad._nnz())
+        return entries_of(name, p, grad)
+
+    monkeypatch.setattr(launch, "entries_of", counted)
+    p = torch.nn.Parameter(torch.zeros(50, 4))
+    optimizer = adamas.AdamW([p], engine="cpu")
+    for count, step in ((5, 1), (7, 1), (3, 1), (4, 2), (6, 1)):
+        p.grad = coo(torch.arange(count), torch.ones(count, 4 * step)[:, ::step], (50, 4))
+        optimizer.step()
+    assert looked == [5, 4]

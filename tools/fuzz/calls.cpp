@@ -113,12 +113,13 @@ struct Table {
       for (int k = 0; k < ADAMAS_SUMS; ++k) sums.push_back(random.once_in(10) ? 0.0 : random.share());
     }
     for (int64_t i = 0; i <= reach; ++i) half2.push_back(constant || !i ? 1.0 : half2.back() * 0.995);
-    c = {random.from(0, 100), 0, reach, constant, last, sums.data(), kept.data(), rate.data(), unbias.data(),
-         power1.data(), power2.data(), half2.data(), random.once_in(3) ? 0.0 : 1e-8, 0x1p-25};
-    c.now = c.start + steps;
+    c.start = random.from(0, 100), c.now = c.start + steps, c.reach = reach;
+    c.constant = constant, c.last = last, c.sums = sums.data(), c.half2 = half2.data();
+    c.eps = random.once_in(3) ? 0.0 : 1e-8, c.tolerance = 0x1p-25;
+    aim();
   }
 
-  // Again, where arrays have moved.
+  // Where the arrays of steps are, which move when they grow.
   void aim() {
     c.kept = kept.data(), c.rate = rate.data(), c.unbias = unbias.data();
     c.power1 = power1.data(), c.power2 = power2.data();

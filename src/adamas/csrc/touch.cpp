@@ -29,7 +29,6 @@ struct Digits {
   }
 
   int64_t buckets() const { return int64_t(1) << bits; }
-  int64_t of(uint64_t row, int pass) const { return int64_t(row >> (pass * bits)) & (buckets() - 1); }
 };
 
 // What sort_rows leaves: the number of a row, and the place of its entry.
@@ -66,7 +65,7 @@ uint64_t* sort_rows(int64_t count, const int64_t* index, int64_t height, const D
   }
   uint32_t at[Digits::kMost];
   for (int pass = 0; pass < digits.passes; ++pass) {
-    sort_by_digit(count, a, b, 32 + pass * digits.bits, int64_t(1) << digits.bits, at);
+    sort_by_digit(count, a, b, 32 + pass * digits.bits, digits.buckets(), at);
     uint64_t* const swapped = a;
     a = b;
     b = swapped;

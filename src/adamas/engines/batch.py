@@ -78,7 +78,7 @@ class Batch:
             steps = array("d", [1.0]) * len(self.items)
         else:
             steps = self._steps.count() if part is None or part.number == 1 else self._steps.read()
-        columns = [steps, *(counters.read() for counters in self._others.values())] if self._others else [steps]
+        columns = [steps, *(counters.read() for counters in self._others.values())]
         if self._first:
             columns.append(array("d", [item.fresh for item in self.items]))
         rows = Rows(self._rule, self._dtypes, inverse_scale, part)

@@ -154,13 +154,16 @@ class CpuLaunch:
 
     def aim(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> object:
         """Point the launch at what is new in this step; what is returned must outlive the call."""
-        struct = self.struct
         if self._lazy:
             grads = [as_real(grad) for grad in grads]
         pointers = addresses(list(grads))
-        struct.operand[1] = c_void_p(pointers.buffer_info()[0])
-        struct.scalars_per_row = rows.width
-        struct.scalars = rows.numbers.buffer_info()[0]
+        self.struct.operand[1] = c_void_p(pointers.buffer_info()[0])
+        self.number(rows, row_of, steps)
+        return pointers, grads
+
+    def number(self, rows: Rows, row_of: array, steps: array) -> None:
+        """Point the launch at the numbers of this step; they must outlive the call."""
+        struct = self.struct
+        struct.scalars_per_row, struct.scalars = rows.width, rows.numbers.buffer_info()[0]
         struct.row, struct.step = row_of.buffer_info()[0], steps.buffer_info()[0]
         struct.threads = torch.get_num_threads()
-        return pointers, grads

@@ -53,10 +53,8 @@ class CpuRows(RowsLaunch):
         self._aimed: torch.Tensor | None = None  # the sums that it points to
 
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
-        launch, struct, values = self._launch.struct, self._rows, touched.values
-        launch.scalars_per_row, launch.scalars = rows.width, rows.numbers.buffer_info()[0]
-        launch.row, launch.step = row_of.buffer_info()[0], steps.buffer_info()[0]
-        launch.threads = torch.get_num_threads()
+        self._launch.number(rows, row_of, steps)
+        struct, values = self._rows, touched.values
         struct.count, struct.entries, struct.values = touched.count, values.size(0), values.data_ptr()
         struct.row = touched.room.data_ptr()
         struct.source = struct.row + 8 * struct.entries

@@ -56,10 +56,9 @@ class RowsLaunch:
             if not same_kind(item.owner, grad, self.sparse_dim):
                 return None
             seen, (index, values) = (index, values), entries_of(item.name, item.owner, grad)
-            same = all(a.data_ptr() == b.data_ptr() for a, b in zip(seen, (index, values), strict=True))
-            self._entries = (
-                Looks(seen, free=(1, 0)) if same and seen[1].dtype == values.dtype and len(index) > 1 else None
-            )
+            same = [each.data_ptr() for each in seen] == [index.data_ptr(), values.data_ptr()]
+            if same and seen[1].dtype == values.dtype and len(seen[0]) == 1 and len(values) > 1:
+                self._entries = Looks(seen, free=(1, 0))
         self.check(group)
         return gather(item.name, index, values, self.height, item.compute)
 

@@ -61,7 +61,6 @@ class Table:
         decay = 1.0 if constant else math.sqrt(h.beta2)
         ratio = h.beta1 / decay
         self.reach = max(1, math.ceil(math.log(tolerance * (1 - ratio)) / math.log(ratio))) if ratio > 0 else 1
-        self._room = _ROOM
         self.sums = torch.zeros(_ROOM, COLUMNS, dtype=torch.float64)
         self.kept, self.rate, self.unbias, self.power1, self.power2 = (array("d", bytes(8 * _ROOM)) for _ in range(5))
         for numbers in (self.kept, self.unbias, self.power1, self.power2):
@@ -103,14 +102,13 @@ class Table:
         """Begin the next step: make room for its numbers, count it; return rate_i, r_i, b1^k and b2^k."""
         self.now += 1
         now, at = self.now, self.now - self.start
-        if at >= self._room:
+        if at >= len(self.kept):
             self._make_room()
         beta1, beta2 = self.beta1, self.beta2
         return h.lr / (1 - beta1**now), math.sqrt(1 - beta2**now), beta1**at, beta2**at
 
     def _make_room(self) -> None:
         """Double the room for steps."""
-        self._room *= 2
         self.sums = torch.cat([self.sums, torch.zeros_like(self.sums)])
         for numbers in (self.kept, self.rate, self.unbias, self.power1, self.power2):
             numbers.frombytes(bytes(8 * len(numbers)))
