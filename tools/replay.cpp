@@ -66,6 +66,7 @@ struct Some {
     rows.count = read_word();
     rows.entries = read_word();
     rows.dtype = int32_t(read_word());
+    rows.together = int32_t(rows.count % 2);
     for (Given* each : {&row, &source, &values, &added, &scalars}) each->read();
     rows.row = row.data<int64_t>();
     rows.source = source.data<int64_t>();

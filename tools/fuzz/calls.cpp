@@ -150,10 +150,13 @@ static uint64_t rows(Random& random) {
   Table table(random, rule == kAmsgrad, last);
   for (int64_t i = 0; i < height; ++i) last[i] = int32_t(random.from(table.c.start, table.c.now));
   AdamasRows c = {&l.c, length, int64_t(row.size()), row.data(), source.data(), values.data(),
-                  added ? sums.data() : nullptr, entries, dtype, random.once_in(3) ? scalars.data() : nullptr, lags ? &table.c : nullptr};
+                  added ? sums.data() : nullptr, entries, dtype, random.once_in(3) ? scalars.data() : nullptr, lags ? &table.c : nullptr, 0, nullptr};
   if (catches_up && random.once_in(2)) c.row = nullptr, c.count = height;
   if (catches_up && random.once_in(2)) c.values = nullptr, c.source = nullptr;
+  AdamasTrial trial = {random.upto(2000), {double(random.upto(1)), double(random.upto(1))}};
+  if (random.once_in(2)) c.trial = &trial;
   return twice(random, l, [&]() -> uint64_t {
+    c.together = int32_t(random.upto(1));
     const int64_t done = catches_up ? adamas_catch_up(&c) : adamas_step_rows(&c);
     CHECK(catches_up ? done >= 0 && done <= height : done == 0);
     return uint64_t(done);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 7
+#define ADAMAS_ABI 8
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -83,6 +83,13 @@ typedef struct {
   double eps, tolerance;
 } AdamasLag;
 
+// Rows are at random places, so that their memory is asked for ahead: line by line while other rows are worked on, or that of
+// several together. Which takes less time depends on the processor: the first calls try both, and again after a thousand.
+typedef struct {
+  int64_t calls;
+  double fastest[2];  // seconds a row, line by line and together
+} AdamasTrial;
+
 // Some rows of the one tensor of a launch, with a gradient of these rows alone.
 typedef struct {
   const AdamasLaunch* launch;  // its operand 1 is not looked at; a layout says nothing but that the index is not flat
@@ -96,6 +103,8 @@ typedef struct {
   int32_t dtype;           // of values
   const int32_t* scalars;  // which row of scalars each takes; NULL: that of the launch
   const AdamasLag* lag;    // NULL: rows are stepped as they are
+  int32_t together;        // how rows are asked for, where nothing is tried
+  AdamasTrial* trial;      // NULL: nothing is tried
 } AdamasRows;
 
 // Elements per unit of work: what one thread takes at a time. The result does not depend on it.

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <chrono>
+
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -128,6 +130,32 @@ int64_t share_rows(const AdamasRows& rows, F share) {
   return sum;
 }
 
+// How many calls try how rows are asked for, and of how many.
+constexpr int64_t kTrials = 16, kTrialsEvery = 1024;
+
+double seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Call take(rows) with the way of asking for rows that takes the least time, or is being tried; returns what it does.
+template <class F>
+int64_t take_rows(AdamasRows rows, F take) {
+  AdamasTrial* const trial = rows.trial;
+  if (!trial || !rows.count) return take(rows);
+  const int64_t number = trial->calls++ % kTrialsEvery;
+  if (number == 0) trial->fastest[0] = trial->fastest[1] = 1e300;
+  if (number >= kTrials) {
+    rows.together = trial->fastest[1] < trial->fastest[0];
+    return take(rows);
+  }
+  rows.together = int32_t(number % 2);
+  const double start = seconds();
+  const int64_t taken = take(rows);
+  const double each = (seconds() - start) / double(rows.count);
+  if (each < trial->fastest[rows.together]) trial->fastest[rows.together] = each;
+  return taken;
+}
+
 // Share the blocks of all tensors out to threads: each(at, tensor, start, end, meets) is called for every one of them; `meets`
 // says whether it is a share's last and its tensor goes on. Which ones these are depends on nothing but the arguments.
 template <class F>
@@ -200,16 +228,20 @@ int adamas_step_rows(const AdamasRows* rows) {
   if (!sound(*rows)) return -1;
   const AdamasKernels::RowsShare share = chosen->kernels->find_rows(rows->launch->rule, rows->launch->compute);
   if (!share || (rows->count && !rows->row)) return -1;
-  share_rows(*rows, [&](int64_t begin, int64_t end) {
-    share(*rows, begin, end);
-    return int64_t(0);
+  take_rows(*rows, [&](const AdamasRows& some) {
+    return share_rows(some, [&](int64_t begin, int64_t end) {
+      share(some, begin, end);
+      return int64_t(0);
+    });
   });
   return 0;
 }
 
 int64_t adamas_catch_up(const AdamasRows* rows) {
   if (!sound(*rows) || !rows->lag) return -1;
-  return share_rows(*rows, [&](int64_t begin, int64_t end) { return chosen->kernels->catch_up(*rows, begin, end); });
+  return take_rows(*rows, [&](const AdamasRows& some) {
+    return share_rows(some, [&](int64_t begin, int64_t end) { return chosen->kernels->catch_up(some, begin, end); });
+  });
 }
 
 void adamas_advance(const AdamasLag* lag, const double* powers, double rate, double r, double keep, double power1,

@@ -60,17 +60,26 @@ static void add_steps(const AdamasLag& lag, int64_t birth, int64_t n, const T* m
   }
 }
 
-// How far the series moves an element; of T or registers of it.
+// How far the series moves an element whose u and e are these; of T or registers of it.
 template <class T>
-static inline T moved(const Missed<T>& what, const T eps, const T m, const T square) {
-  const T zero = constant<T>(0.0), one = constant<T>(1.0), r = root(square);
-  const auto live = r > zero;
-  const T inverse = one / (live ? r : one);
-  const T u = live ? m * inverse : zero, e = live ? eps * inverse : zero;
+static inline T moved_by(const Missed<T>& what, const T u, const T e) {
   T total = what.p[2] - e * what.p[3];
   total = what.p[1] - e * total;
   total = what.p[0] - e * total;
   return u * total;
+}
+
+// The same of an element with these moments. kLive: square is known to be more than zero.
+template <bool kLive, class T>
+static inline T moved(const Missed<T>& what, const T eps, const T m, const T square) {
+  const T zero = constant<T>(0.0), one = constant<T>(1.0), r = root(square);
+  if constexpr (kLive) {
+    const T inverse = one / r;
+    return moved_by(what, m * inverse, eps * inverse);
+  }
+  const auto live = r > zero;
+  const T inverse = one / (live ? r : one);
+  return moved_by(what, live ? m * inverse : zero, live ? eps * inverse : zero);
 }
 
 template <class T>
@@ -87,7 +96,7 @@ static void move(const Missed<T> what, const T eps, int64_t n, T* x, T* m, T* v,
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const T square = kTop ? top[i] : v[i];
-    T by = moved(what, eps, m[i], square);
+    T by = moved<false>(what, eps, m[i], square);
     if constexpr (kFar) by = is_far(m[i], square, what.limit) ? sum[i] : by;
     catch_up_values(what, by, x[i], m[i], v[i]);
   }
@@ -115,15 +124,21 @@ struct Lagging {
 
   // Returns whether the row was behind.
   bool catch_up(int64_t row) {
-    const int64_t birth = lag->last[row] - lag->start;
-    if (birth >= lag->now - lag->start) return false;
+    const int64_t since = lag->last[row];
+    if (since >= lag->now) return false;
+    catch_up(row, 0, since);
+    lag->last[row] = int32_t(lag->now);
+    return true;
+  }
+
+  // The elements of a row from `from` on, which are at the step `since`.
+  void catch_up(int64_t row, int64_t from, int64_t since) {
+    const int64_t birth = since - lag->start;
     const Missed<T> what = missed<T>(*lag, birth);
-    for (int64_t at = 0, n; at < length; at += n) {
+    for (int64_t at = from, n; at < length; at += n) {
       n = length - at < kChunk ? length - at : kChunk;
       catch_up_chunk(what, birth, row * length + at, n);
     }
-    lag->last[row] = int32_t(lag->now);
-    return true;
   }
 
  private:
@@ -157,10 +172,10 @@ struct Lagging {
 template <class T>
 static int64_t catch_up_as(const AdamasRows& r, int64_t begin, int64_t end) {
   Lagging<T> lagging(r);
-  const Ahead ahead(r);
+  const Ahead ahead(r, begin, end);
   int64_t behind = 0;
   for (int64_t k = begin; k < end; ++k) {
-    ahead.ask(k, end);
+    ahead.ask(k);
     behind += lagging.catch_up(r.row ? r.row[k] : k);
   }
   return behind;
@@ -203,9 +218,9 @@ static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
   one.row = &place;
   const int64_t length = r.length;
   Lagging<T> lagging(r);
-  const Ahead ahead(r);
+  const Ahead ahead(r, begin, end);
   for (int64_t k = begin; k < end; ++k) {
-    ahead.ask(k, end);
+    ahead.ask(k);
     const int64_t row = r.row[k], at = row * length;
     if (r.lag) {
       lagging.catch_up(row);

@@ -1,13 +1,13 @@
 // Touched rows whose weight, slots and gradient all are float32: in registers, each is caught up and stepped between one
-// read and one write. While a row is worked on, one further on is asked for, a line with every register: asked for at
-// once, the lines of a row fill the queue of loads, and the arithmetic behind them has to wait.
+// read and one write. Rows further on are asked for meanwhile (sparse_ahead.h), line by line: a line with every register, as
+// those of a row asked for at once fill the queue of loads, and the arithmetic behind them has to wait. How much else a
+// processor finds to do is bounded by how many instructions it has room for, so that the loops here have as few as can be.
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
 constexpr int64_t kLine = 16;  // floats in a line of the cache
-// Bytes of weights and slots from which a table is tall: its page table then has 4 MiB and more.
+// Bytes of weights and slots from which a table is tall, and its rows always asked for together: its page table then has
+// 4 MiB and more.
 constexpr int64_t kTall = int64_t(1) << 31;
-// How many lines to ask for at once there: with those before them they fit into a cache of 32 KiB.
-constexpr int64_t kLinesAtOnce = 256;
 
 // The rules whose rows may lag: see sparse/select.py.
 template <class Rule>
@@ -44,33 +44,49 @@ struct Offset {
 };
 
 // Ask for the lines that a register of a row, or several of them, are in.
-template <class Rule>
+template <bool kTogether, class Rule>
 static ADAMAS_INLINE void ask_for(const Bases<Rule>& base, const Offset row, int64_t i) {
-  for (int k = 0; k < 2 + Rule::kSlots; ++k) __builtin_prefetch(base.at[k] + (k == 1 ? row.gradient : row.row) + i, 0, 3);
-}
-
-// Some registers of a row: what they have missed, if the row is behind, and their step. While it goes on, the same
-// registers of another row are asked for, if that is wanted.
-template <class Rule, bool kBehind>
-static ADAMAS_INLINE void step_registers(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
-                                         int64_t n, const Bases<Rule>& base, const Offset row, bool ask,
-                                         const Bases<Rule>& next, const Offset ahead) {
-  for (int64_t i = 0; i < n; i += kLanes) {
-    if (ask && i % kLine == 0) ask_for(next, ahead, i);
-    const int64_t at = row.row + i;
-    Floats x = load(base.at[0] + at), s[ADAMAS_MAX_SLOTS] = {};
-    for (int k = 0; k < Rule::kSlots; ++k) s[k] = load(base.at[2 + k] + at);
-    if constexpr (kBehind) catch_up_values(what, moved(what, eps, s[0], s[Rule::kSlots - 1]), x, s[0], s[1]);
-    store(base.at[0] + at, strips.step(x, load(base.at[1] + row.gradient + i), s));
-    for (int k = 0; k < Rule::kSlots; ++k) store(base.at[2 + k] + at, s[k]);
+  for (int k = 0; k < 2 + Rule::kSlots; ++k) {
+    ask_for_line<kTogether>(base.at[k] + (k == 1 ? row.gradient : row.row) + i);
   }
 }
 
-// The elements behind the last whole register, in a place of their own. Not inlined: nothing of it may cost longer rows.
-template <class Rule, bool kBehind>
+// How a row is before its step.
+enum Before {
+  kCaughtUp,
+  kBehind,
+  kClear,  // behind, and clear of eps and zero, unless a square is below the limit
+};
+
+// The registers of a row from element `from` to n: what they have missed, and their step. While it goes on, the same
+// registers of another row are asked for, if that is wanted. Returns n, or where the first register is that is not clear.
+template <class Rule, Before kBefore, bool kAsk>
+static ADAMAS_INLINE int64_t step_registers(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
+                                            int64_t from, int64_t n, const Bases<Rule>& base, const Offset row,
+                                            const Offset ahead) {
+  for (int64_t i = from; i < n; i += kLanes) {
+    const int64_t at = row.row + i;
+    Floats x = load(base.at[0] + at), g = load(base.at[1] + row.gradient + i), s[ADAMAS_MAX_SLOTS] = {};
+    for (int k = 0; k < Rule::kSlots; ++k) s[k] = load(base.at[2 + k] + at);
+    if (kAsk && i % kLine == 0) ask_for<false>(base, ahead, i);
+    hold(x);
+    hold(g);
+    for (int k = 0; k < Rule::kSlots; ++k) hold(s[k]);
+    if constexpr (kBefore != kCaughtUp) {
+      const Floats square = s[Rule::kSlots - 1];
+      if (kBefore == kClear && !all_at_least(square, what.limit)) return i;
+      catch_up_values(what, moved<kBefore == kClear>(what, eps, s[0], square), x, s[0], s[1]);
+    }
+    store(base.at[0] + at, strips.step(x, g, s));
+    for (int k = 0; k < Rule::kSlots; ++k) store(base.at[2 + k] + at, s[k]);
+  }
+  return n;
+}
+
+// The elements of a row behind its last whole register, in a place of their own.
+template <class Rule, Before kBefore>
 static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
-                                                int64_t n, const Bases<Rule>& base, Offset row, bool ask,
-                                                Offset ahead) {
+                                                int64_t n, const Bases<Rule>& base, const Offset row) {
   alignas(64) float own[2 + Rule::kSlots][kLanes] = {};
   const size_t bytes = size_t(n) * sizeof(float);
   Bases<Rule> here;
@@ -78,58 +94,19 @@ static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, cons
     __builtin_memcpy(own[k], base.at[k] + (k == 1 ? row.gradient : row.row), bytes);
     here.at[k] = own[k];
   }
-  step_registers<Rule, kBehind>(strips, what, eps, kLanes, here, {0, 0}, ask, base, ahead);
+  step_registers<Rule, kBefore, false>(strips, what, eps, 0, kLanes, here, {0, 0}, {0, 0});
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
     if (k != 1) __builtin_memcpy(base.at[k] + row.row, own[k], bytes);
   }
 }
 
-// Whether elements are too near eps for the series.
-static __attribute__((noinline)) bool any_near_eps(const float* m, const float* square, int64_t n, float limit) {
-  return any_far(n, m, square, limit);
-}
-
-// The same of a row. Most have no square below the limit, which is soon seen.
+// Whether any of n elements is too near eps for the series.
 template <class Rule>
-static ADAMAS_INLINE bool is_near_eps(const Bases<Rule>& base, int64_t row, int64_t length, const Floats limit) {
-  const float *const m = base.at[2] + row, *const square = base.at[1 + Rule::kSlots] + row;
-  bool clear = limit[0] > 0.0f && length % kLanes == 0;
-  for (int64_t i = 0; clear && i < length; i += kLanes) clear = all_at_least(load(square + i), limit);
-  return !clear && any_near_eps(m, square, length, limit[0]);
+static __attribute__((noinline)) bool any_near_eps(const Bases<Rule>& base, int64_t at, int64_t n, float limit) {
+  return any_far(n, base.at[2] + at, base.at[1 + Rule::kSlots] + at, limit);
 }
 
-static ADAMAS_INLINE Missed<Floats> in_all_lanes(const Missed<float>& what) {
-  Missed<Floats> all = {splat(what.keep), splat(what.power1), splat(what.power2), splat(what.limit), {}};
-  for (int n = 0; n < kTerms; ++n) all.p[n] = splat(what.p[n]);
-  return all;
-}
-
-static __attribute__((noinline)) void catch_up_alone(const AdamasRows& r, int64_t row) { Lagging<float>(r).catch_up(row); }
-
-// How many rows to look at before they are moved: the divisions and the root that say what one has missed then do not wait
-// for those of another, nor for its registers.
-constexpr int64_t kGroup = 16;
-
-// What the rows of a group have missed, those that are behind.
-struct Group {
-  bool behind[kGroup];
-  Missed<float> what[kGroup];
-
-  // Rows row[0] .. row[n - 1], or first .. first + n - 1. Of the rows behind them, up to `left` from row[0] on, those that
-  // come in the next group are asked for when they were last stepped.
-  __attribute__((noinline)) void look(const AdamasLag& lag, const int64_t* row, int64_t first, int64_t n, int64_t left) {
-    int64_t known = -1, alike = 0;  // what was missed since then, and where that is
-    for (int64_t k = 0; k < n; ++k) {
-      if (row && k + kGroup < left) __builtin_prefetch(lag.last + row[k + kGroup], 1, 3);
-      const int64_t since = lag.last[row ? row[k] : first + k];
-      behind[k] = since < lag.now;
-      if (!behind[k]) continue;
-      what[k] = since == known ? what[alike] : missed<float>(lag, since - lag.start);
-      known = since;
-      alike = k;
-    }
-  }
-};
+#include "sparse_group.h"
 
 // Rows of one parameter, and how far they are behind.
 template <class Rule>
@@ -146,9 +123,9 @@ struct Run {
       : lag(r.lag), row(r.row), source(r.source), length(r.length), entries(r.entries), first(begin), last(end - 1),
         to_added(0), at_once(0), base(bases_of<Rule>(r)), eps(splat(lag ? float(lag->eps) : 0.0f)) {
     if (r.added) to_added = (intptr_t(r.added) - intptr_t(r.values)) / intptr_t(sizeof(float)) - entries * length;
-    if (r.launch->numel[0] * int64_t(sizeof(float)) * (1 + Rule::kSlots) < kTall) return;
     const int64_t lines = (length + kLine - 1) / kLine * (2 + Rule::kSlots);
-    at_once = lines < kLinesAtOnce ? kLinesAtOnce / lines : 1;
+    const bool tall = r.launch->numel[0] * int64_t(sizeof(float)) * (1 + Rule::kSlots) >= kTall;
+    if (r.together || tall) at_once = rows_together(lines);
   }
 
   // The row to ask for while row k is stepped.
@@ -162,7 +139,7 @@ struct Run {
   __attribute__((noinline)) void ask_from(int64_t begin, int64_t end) const {
     __asm__ volatile("");  // or GCC finds that it does nothing, and drops the call
     for (int64_t k = begin; k < end && k <= last; ++k) {
-      for (int64_t i = 0; i < length; i += kLine) ask_for(base, offset(k), i);
+      for (int64_t i = 0; i < length; i += kLine) ask_for<true>(base, offset(k), i);
     }
   }
 
@@ -170,103 +147,127 @@ struct Run {
   Offset offset(int64_t k) const {
     return {row[k] * length, source[k] * length + (source[k] < entries ? 0 : to_added)};
   }
+
+  // Where the last elements of row k are.
+  Offset rest(int64_t k, int64_t left) const {
+    const Offset begin = offset(k);
+    return {begin.row + length - left, begin.gradient + length - left};
+  }
 };
 
-// The whole registers of rows begin .. end of a group that begins with row `begin - at`. Returns the first of them that is
-// behind and too near eps for the series, or end: all the rest is elsewhere, so that what this needs stays in registers.
-template <class Rule>
-static __attribute__((noinline)) int64_t step_group(const Run<Rule>& run, const Strips<Rule>& given, const Group& group,
-                                                    int64_t at, int64_t begin, int64_t end) {
+// The whole registers of rows begin .. end, which lag no more.
+template <class Rule, bool kTogether>
+static __attribute__((noinline)) void step_plain(const Run<Rule>& run, const Strips<Rule>& given, int64_t begin,
+                                                 int64_t end) {
+  const Strips<Rule> strips = given;
+  const Bases<Rule> base = run.base;
+  const int64_t whole = run.length - run.length % kLanes;
+  for (int64_t k = begin; k < end; ++k) {
+    const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
+    if (kTogether) run.ask(k);
+    step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, Floats{}, 0, whole, base, row, ahead);
+  }
+}
+
+// A row of a group, and the element that it is done up to.
+struct Stop {
+  int64_t row, element;
+};
+
+// The same of rows that may lag, of a group that begins with row `begin - at`. Stops where an element is behind and not clear
+// of eps: all that this takes is elsewhere, so that what is needed here stays in registers.
+template <class Rule, bool kTogether>
+static __attribute__((noinline)) Stop step_group(const Run<Rule>& run, const Strips<Rule>& given, const Group& group,
+                                                 int64_t at, int64_t begin, int64_t end) {
   const Strips<Rule> strips = given;
   const Bases<Rule> base = run.base;
   const Floats eps = run.eps;
-  const int64_t length = run.length, whole = length - length % kLanes, at_once = run.at_once;
-  int32_t* const last = run.lag ? run.lag->last : nullptr;
-  const int32_t now = run.lag ? int32_t(run.lag->now) : 0;
+  const int64_t whole = run.length - run.length % kLanes;
   for (int64_t k = begin; k < end; ++k) {
     const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
-    if (at_once) run.ask(k);
+    if (kTogether) run.ask(k);
+    const int64_t place = k - begin + at;
+    if (!group.behind[place]) {
+      step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, eps, 0, whole, base, row, ahead);
+      continue;
+    }
+    const Missed<Floats> what = in_all_lanes(group.what[place]);
+    if (!(what.limit[0] > 0.0f)) return {k, 0};  // squares of zero would be clear
+    const int64_t done = step_registers<Rule, kClear, !kTogether>(strips, what, eps, 0, whole, base, row, ahead);
+    if (done < whole) return {k, done};
+  }
+  return {end, 0};
+}
+
+// The whole registers of a row that such a stop left.
+template <class Rule>
+static __attribute__((noinline)) void step_slowly(const AdamasRows& r, const Run<Rule>& run, const Strips<Rule>& strips,
+                                                  Group& group, int64_t place, const Stop stop) {
+  const Offset row = run.offset(stop.row);
+  const int64_t whole = r.length - r.length % kLanes;
+  if (any_near_eps(run.base, row.row + stop.element, r.length - stop.element, group.what[place].limit)) {
+    group.catch_up_alone(r, place, r.row[stop.row], stop.element);
+    step_registers<Rule, kCaughtUp, false>(strips, Missed<Floats>{}, run.eps, stop.element, whole, run.base, row, row);
+  } else {
+    const Missed<Floats> what = in_all_lanes(group.what[place]);
+    step_registers<Rule, kBehind, false>(strips, what, run.eps, stop.element, whole, run.base, row, row);
+  }
+}
+
+// Rows begin .. end of a group, and of the first of them also the `left` elements behind its whole registers.
+template <class Rule, bool kTogether>
+static void step_lagging(const AdamasRows& r, const Run<Rule>& run, const Strips<Rule>& strips, Group& group, int64_t begin,
+                         int64_t end, int64_t left) {
+  for (Stop stop = {begin, 0};; ++stop.row) {
+    stop = step_group<Rule, kTogether>(run, strips, group, stop.row - begin, stop.row, end);
+    if (stop.row == end) break;
+    step_slowly(r, run, strips, group, stop.row - begin, stop);
+  }
+  if (!left) return;
+  const Offset rest = run.rest(begin, left);
+  if (group.behind[0] && any_near_eps(run.base, rest.row, left, group.what[0].limit)) {
+    group.catch_up_alone(r, 0, r.row[begin], r.length - left);
+  }
+  if (group.behind[0]) {
+    step_rest<Rule, kBehind>(strips, in_all_lanes(group.what[0]), run.eps, left, run.base, rest);
+  } else {
+    step_rest<Rule, kCaughtUp>(strips, Missed<Floats>{}, run.eps, left, run.base, rest);
+  }
+}
+
+// Touched rows begin .. end, asking for many together or for each alone.
+template <class Rule, bool kTogether>
+static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, int64_t begin, int64_t end) {
+  const bool lagging = kMayLag<Rule> && r.lag && bool(r.lag->constant) == (Rule::kSlots == 3);
+  const int64_t left = r.length % kLanes, most = r.scalars || left ? 1 : r.lag ? kGroup : end;
+  int64_t place = r.launch->row[0];
+  Strips<Rule> strips = strips_at<Rule>(*r.launch, place);
+  Group group;
+  for (int64_t k = begin, stop; k < end; k = stop) {
+    if (r.scalars && r.scalars[k] != place) strips = strips_at<Rule>(*r.launch, place = r.scalars[k]);
+    stop = k + most < end ? k + most : end;
+    if (left && !kTogether) ask_for<false>(run.base, run.rest(run.ahead(k), left), 0);
+    if (r.lag) group.look(*r.lag, r.row + k, 0, stop - k, end - k, int32_t(r.lag->now + 1));
     if constexpr (kMayLag<Rule>) {
-      const int64_t place = k - begin + at;
-      if (last && group.behind[place]) {
-        const Missed<Floats> what = in_all_lanes(group.what[place]);
-        if (is_near_eps<Rule>(base, row.row, length, what.limit)) return k;
-        last[run.row[k]] = now + 1;
-        step_registers<Rule, true>(strips, what, eps, whole, base, row, !at_once, base, ahead);
+      if (lagging) {
+        step_lagging<Rule, kTogether>(r, run, strips, group, k, stop, left);
         continue;
       }
     }
-    if (last) last[run.row[k]] = now + 1;
-    step_registers<Rule, false>(strips, Missed<Floats>{}, eps, whole, base, row, !at_once, base, ahead);
+    for (int64_t j = k; r.lag && j < stop; ++j) {
+      if (group.behind[j - k]) group.catch_up_alone(r, j - k, r.row[j], 0);
+    }
+    step_plain<Rule, kTogether>(run, strips, k, stop);
+    if (left) step_rest<Rule, kCaughtUp>(strips, Missed<Floats>{}, run.eps, left, run.base, run.rest(k, left));
   }
-  return end;
 }
 
 // Touched rows begin .. end.
 template <class Rule>
 static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
   const Run<Rule> run(r, begin, end);
-  const bool together = kMayLag<Rule> && r.lag && bool(r.lag->constant) == (Rule::kSlots == 3);
-  const int64_t left = r.length % kLanes, whole = r.length - left;
-  int64_t place = r.launch->row[0];
-  Strips<Rule> strips = strips_at<Rule>(*r.launch, place);
-  Group group;
-  for (int64_t k = begin, stop; k < end; k = stop) {
-    if (r.scalars && r.scalars[k] != place) strips = strips_at<Rule>(*r.launch, place = r.scalars[k]);
-    stop = r.scalars || left ? k + 1 : k + kGroup < end ? k + kGroup : end;
-    if (r.lag) group.look(*r.lag, r.row + k, 0, stop - k, end - k);
-    for (int64_t j = k; r.lag && !together && j < stop; ++j) {
-      if (group.behind[j - k]) catch_up_alone(r, r.row[j]);
-      group.behind[j - k] = false;
-    }
-    for (int64_t done = k; (done = step_group(run, strips, group, done - k, done, stop)) < stop;) {
-      catch_up_alone(r, r.row[done]);
-      group.behind[done - k] = false;
-    }
-    if (!left) continue;
-    const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
-    const Offset rest = {row.row + whole, row.gradient + whole}, next = {ahead.row + whole, ahead.gradient + whole};
-    if constexpr (kMayLag<Rule>) {
-      if (r.lag && group.behind[0]) {
-        step_rest<Rule, true>(strips, in_all_lanes(group.what[0]), run.eps, left, run.base, rest, !run.at_once, next);
-        continue;
-      }
-    }
-    step_rest<Rule, false>(strips, Missed<Floats>{}, run.eps, left, run.base, rest, !run.at_once, next);
-  }
+  if (run.at_once) return step_in_groups<Rule, true>(r, run, begin, end);
+  step_in_groups<Rule, false>(r, run, begin, end);
 }
 
-// Catch up rows begin .. end, each of whole registers; returns how many were behind.
-template <class Rule>
-static int64_t catch_up_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
-  const AdamasLag& lag = *r.lag;
-  const Floats eps = splat(float(lag.eps));
-  const Ahead ahead(r);
-  const Bases<Rule> base = bases_of<Rule>(r);
-  int64_t behind = 0;
-  Group group;
-  for (int64_t k = begin; k < end; ++k) {
-    const int64_t place = (k - begin) % kGroup;
-    if (!place) {
-      group.look(lag, r.row ? r.row + k : nullptr, k, k + kGroup < end ? kGroup : end - k, end - k);
-    }
-    ahead.ask(k, end);
-    if (!group.behind[place]) continue;
-    ++behind;
-    const int64_t row = r.row ? r.row[k] : k;
-    const Missed<Floats> what = in_all_lanes(group.what[place]);
-    if (is_near_eps<Rule>(base, row * r.length, r.length, what.limit)) {
-      catch_up_alone(r, row);
-      continue;
-    }
-    for (int64_t i = row * r.length; i < (row + 1) * r.length; i += kLanes) {
-      Floats x = load(base.at[0] + i), m = load(base.at[2] + i), v = load(base.at[3] + i);
-      catch_up_values(what, moved(what, eps, m, load(base.at[1 + Rule::kSlots] + i)), x, m, v);
-      store(base.at[0] + i, x);
-      store(base.at[2] + i, m);
-      store(base.at[3] + i, v);
-    }
-    lag.last[row] = int32_t(lag.now);
-  }
-  return behind;
-}
+#include "sparse_reads.h"

@@ -38,6 +38,18 @@ static inline Floats load(const float* from) {
 
 static inline void store(float* to, Floats x) { __builtin_memcpy(to, &x, sizeof x); }
 
+// What is computed from x comes after what stands before this. Compilers move a request for memory, on which nothing
+// depends, behind arithmetic; it then has to wait with it.
+static ADAMAS_INLINE void hold(Floats& x) {
+#if defined(__SSE2__)
+  __asm__ volatile("" : "+v"(x));
+#elif defined(__ARM_NEON)
+  __asm__ volatile("" : "+w"(x));
+#else
+  (void)x;
+#endif
+}
+
 // ---- the words of vocabulary.h that differ on registers ------------------------------------------------------------
 
 static inline Floats magnitude(Floats x) { return Floats(Words(x) & 0x7fffffffu); }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-ABI = 7
+ABI = 8
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
@@ -81,6 +81,12 @@ class LagStruct(Structure):
     )
 
 
+class TrialStruct(Structure):
+    """``AdamasTrial``: which way of asking for rows takes less time."""
+
+    _fields_ = (("calls", c_int64), ("fastest", c_double * 2))
+
+
 class RowsStruct(Structure):
     """``AdamasRows``: some rows of the one tensor of a launch."""
 
@@ -96,6 +102,8 @@ class RowsStruct(Structure):
         ("dtype", c_int32),
         ("scalars", c_void_p),
         ("lag", POINTER(LagStruct)),
+        ("together", c_int32),
+        ("trial", c_void_p),
     )
 
 

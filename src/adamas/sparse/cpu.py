@@ -13,7 +13,7 @@ from adamas.engines import cpu, library
 from adamas.engines.cpu import CpuLaunch
 from adamas.engines.launch import Item
 from adamas.engines.layout import dense_strides
-from adamas.engines.library import INDEX_FLAT, LagStruct, Layout, RowsStruct
+from adamas.engines.library import INDEX_FLAT, LagStruct, Layout, RowsStruct, TrialStruct
 from adamas.engines.rows import Rows
 from adamas.pages import in_large_pages
 from adamas.rules import AMSGrad
@@ -49,6 +49,8 @@ class CpuRows(RowsLaunch):
         self._launch.struct.scalars_per_row = 3  # the least that there is: rows are caught up without any
         self._rows = RowsStruct(launch=ctypes.pointer(self._launch.struct), length=self.width)
         self._rows.dtype = library.DTYPES[item.param.dtype]
+        self._trials = TrialStruct(), TrialStruct()  # of steps, and of catching up
+        self._step_trial, self._move_trial = map(ctypes.addressof, self._trials)
         self._lag = LagStruct()
         self._aimed: torch.Tensor | None = None  # the sums that it points to
 
@@ -60,6 +62,7 @@ class CpuRows(RowsLaunch):
         struct.source = struct.row + 8 * struct.entries
         struct.added = None if touched.added is None else touched.added.data_ptr()
         struct.scalars = None if places is None else places.data_ptr()
+        struct.trial = self._step_trial
         if self.lag is not None:
             self._aim_lag(self.lag)
         increment_version([self.item.owner])
@@ -80,6 +83,7 @@ class CpuRows(RowsLaunch):
         struct.count = self.height if rows is None else len(rows)
         struct.row = None if rows is None else rows.data_ptr()
         struct.values = struct.source = None  # those of the last step may be gone
+        struct.trial = self._move_trial
         self._launch.struct.threads = torch.get_num_threads()
         behind = self._library.adamas_catch_up(struct)
         if behind < 0:
