@@ -68,10 +68,12 @@ static ADAMAS_INLINE int64_t step_registers(const Strips<Rule>& strips, const Mi
     const int64_t at = row.row + i;
     Floats x = load(base.at[0] + at), g = load(base.at[1] + row.gradient + i), s[ADAMAS_MAX_SLOTS] = {};
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = load(base.at[2 + k] + at);
-    if (kAsk && i % kLine == 0) ask_for<false>(base, ahead, i);
-    hold(x);
-    hold(g);
-    for (int k = 0; k < Rule::kSlots; ++k) hold(s[k]);
+    if constexpr (kAsk) {
+      if (i % kLine == 0) ask_for<false>(base, ahead, i);
+      hold(x);
+      hold(g);
+      for (int k = 0; k < Rule::kSlots; ++k) hold(s[k]);
+    }
     if constexpr (kBefore != kCaughtUp) {
       const Floats square = s[Rule::kSlots - 1];
       if (kBefore == kClear && !all_at_least(square, what.limit)) return i;
