@@ -147,7 +147,7 @@ class Guards:
             factor = self.clip_factor(total_norm(squares, inverse_scale))
         plan.run(grads, inverse_scale * factor, gathering)
         self._in_a_row = 0
-        self.last_step = StepReport(
+        self._report = StepReport(
             groups,
             items=plan.items,
             squares=squares,

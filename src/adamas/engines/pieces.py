@@ -28,6 +28,7 @@ class Pieces:
         steady: whether a weight that is the same tensor looks the same and lies where it did: what is local of a
             DTensor changes by another tensor in its place. (``p.data = ...`` does not reach it, ``module.to(...)``
             swaps it.)
+        whole: whether no weight is a DTensor.
     """
 
     def __init__(self, items: Sequence[Item]) -> None:
@@ -35,6 +36,7 @@ class Pieces:
         self._cuts: list[tuple[int, Cut]] = [(i, item.cut) for i, item in enumerate(items) if item.cut is not None]
         self._sharded = [i for i, item in enumerate(items) if item.cut is not None and item.sharded]
         self.steady = len(self._sharded) == len(items)
+        self.whole = not self._sharded
         grads = list(map(_grad, self._owners))
         self._specs = [_spec(grads[i]) for i in self._sharded]
         self._planned = locals_of(self._owners) if self._sharded else []

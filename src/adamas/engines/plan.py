@@ -114,7 +114,8 @@ class Plan:
         """
         if groups is not self._groups or states is not self._states or rules != self._rules:
             return None
-        grads, weights = self._pieces.grads(), self._weights()
+        grads = self._pieces.grads()
+        weights = self._owners if self._pieces.whole else self._weights()
         if weights is None or not self._looks.same(grads if self._steady else [*weights, *grads]):
             return None
         if self._absent and any(p.grad is not None for p in self._absent):
