@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 8
+#define ADAMAS_ABI 9
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -95,8 +95,8 @@ typedef struct {
   const AdamasLaunch* launch;  // its operand 1 is not looked at; a layout says nothing but that the index is not flat
   int64_t length;              // elements of a row
   int64_t count;
-  const int64_t* row;      // their numbers, different ones; NULL: 0, 1, ... (adamas_catch_up only)
-  const int64_t* source;   // which row of values each takes, or, from `entries` on, of `added`
+  const int32_t* row;      // their numbers, different ones; NULL: 0, 1, ... (adamas_catch_up only)
+  const int32_t* source;   // which row of values each takes, or, from `entries` on, of `added`
   const void* values;      // NULL if there is no gradient (adamas_catch_up only)
   const void* added;       // sums of adamas_merge, in the dtype of the computation
   int64_t entries;         // rows of values
@@ -136,18 +136,19 @@ ADAMAS_EXPORT int adamas_ratios(const AdamasLaunch* launch, int32_t slot, const 
 // step: whether to take the step, too: what a block reads is then still in cache. partial: room for 13 numbers a block.
 ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* limits, int32_t step, double* partial,
                                     double* out);
-// Sort the rows of a sparse gradient; count and height are less than 2^31. room is for 4 count + 1 numbers, of which it gets
+// Sort the rows of a sparse gradient; count is less than 2^30, height less than 2^31. room has space for 8 count + 2 numbers
+// and begins at a multiple of 8 bytes; it gets
 //   the different rows, increasing;
 //   from `count` on where each takes its gradient from: the place of its entry in index or, if it has several, `count` and
 //   more, which sum of adamas_merge;
 //   from 2 count on the places of the entries of these rows, those of a row together and in their order;
 //   from 3 count on where among these the entries of each sum begin and end;
-//   at 4 count how many sums there are.
+//   at 4 count how many sums there are; what is behind is of no use afterwards.
 // Returns how many rows there are, or -1 - the place of an index out of range.
-ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int64_t* room);
+ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int32_t threads, int32_t* room);
 // For each row with several entries, add them up in their order, in float32 or float64, starting from zero. room is what
 // adamas_touch left; there is a row of out for each sum.
-ADAMAS_EXPORT void adamas_merge(int64_t count, const int64_t* room, const void* values, int32_t dtype, int32_t compute,
+ADAMAS_EXPORT void adamas_merge(int64_t count, const int32_t* room, const void* values, int32_t dtype, int32_t compute,
                                 int64_t width, int32_t threads, void* out);
 // Step some rows, catching them up first if they lag. Returns 0, or -1 if a number is out of range.
 ADAMAS_EXPORT int adamas_step_rows(const AdamasRows* rows);

@@ -19,7 +19,7 @@ struct Group {
 
   // Rows row[0] .. row[n - 1], or first .. first + n - 1: note when they were last stepped, and that they are at the step
   // `now` from here on. Of the rows behind them, up to `left` from row[0] on, those that come in the next group are asked for.
-  __attribute__((noinline)) void look(const AdamasLag& lag, const int64_t* row, int64_t first, int64_t n, int64_t left,
+  __attribute__((noinline)) void look(const AdamasLag& lag, const int32_t* row, int64_t first, int64_t n, int64_t left,
                                       int32_t now) {
     int64_t known = -1, alike = 0;  // what was missed since then, and where that is
     for (int64_t k = 0; k < n; ++k) {

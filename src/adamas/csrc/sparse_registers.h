@@ -114,7 +114,7 @@ static __attribute__((noinline)) bool any_near_eps(const Bases<Rule>& base, int6
 template <class Rule>
 struct Run {
   const AdamasLag* lag;
-  const int64_t *row, *source;
+  const int32_t *row, *source;
   int64_t length, entries, first, last;  // first, last: rows that there are to ask for
   int64_t to_added;                      // from where the row of values after the last would be to the first of `added`
   int64_t at_once;                       // how many to ask for together; 0: one by one
@@ -147,7 +147,7 @@ struct Run {
 
   // (Multiplied here, not held: registers are few.)
   Offset offset(int64_t k) const {
-    return {row[k] * length, source[k] * length + (source[k] < entries ? 0 : to_added)};
+    return {int64_t(row[k]) * length, int64_t(source[k]) * length + (source[k] < entries ? 0 : to_added)};
   }
 
   // Where the last elements of row k are.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-ABI = 8
+ABI = 9
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
@@ -148,7 +148,8 @@ def _declare(library: ctypes.CDLL) -> None:
     statistics = library.adamas_statistics
     statistics.argtypes = [POINTER(LaunchStruct), c_void_p, c_int32, c_void_p, c_void_p]
     squares.restype = ratios.restype = statistics.restype = c_int
-    library.adamas_touch.argtypes, library.adamas_touch.restype = [c_int64, c_void_p, c_int64, c_void_p], c_int64
+    library.adamas_touch.argtypes = [c_int64, c_void_p, c_int64, c_int32, c_void_p]
+    library.adamas_touch.restype = c_int64
     library.adamas_merge.argtypes = [c_int64, c_void_p, c_void_p, c_int32, c_int32, c_int64, c_int32, c_void_p]
     library.adamas_merge.restype = None
     library.adamas_advance.argtypes = [POINTER(LagStruct), c_void_p, *[c_double] * 5]

@@ -17,18 +17,21 @@ from adamas.engines.library import INDEX_FLAT, LagStruct, Layout, RowsStruct, Tr
 from adamas.engines.rows import Rows
 from adamas.pages import in_large_pages
 from adamas.rules import AMSGrad
-from adamas.sparse.gradients import Touched
+from adamas.sparse.gradients import Touched, height_of
 from adamas.sparse.lag import Lag
 from adamas.sparse.launch import RowsLaunch, are_contiguous
+from adamas.sparse.merging import HIGH
 from adamas.sparse.table import Table
 
 _STRIP = 32  # elements that share random numbers: rows of other lengths need the index of each element
 
 
-def refuse(item: Item) -> str | None:
+def refuse(item: Item, sparse_dim: int) -> str | None:
     """Say why this engine cannot step rows of the item, or None if it can."""
     if not are_contiguous(item):
         return "its rows do not lie one after the other: make it contiguous"
+    if height_of(item.param, sparse_dim) >= HIGH:
+        return f"it has {HIGH} rows or more"
     return cpu.refuse(item, item.param)
 
 
@@ -59,7 +62,7 @@ class CpuRows(RowsLaunch):
         struct, values = self._rows, touched.values
         struct.count, struct.entries, struct.values = touched.count, values.size(0), values.data_ptr()
         struct.row = touched.room.data_ptr()
-        struct.source = struct.row + 8 * struct.entries
+        struct.source = struct.row + 4 * struct.entries
         struct.added = None if touched.added is None else touched.added.data_ptr()
         struct.scalars = None if places is None else places.data_ptr()
         struct.trial = self._step_trial
@@ -80,6 +83,7 @@ class CpuRows(RowsLaunch):
             return 0
         self._aim_lag(self.lag)
         struct = self._rows
+        rows = None if rows is None else rows.to(self.lag.last)  # as its numbers are
         struct.count = self.height if rows is None else len(rows)
         struct.row = None if rows is None else rows.data_ptr()
         struct.values = struct.source = None  # those of the last step may be gone

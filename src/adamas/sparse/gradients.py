@@ -22,7 +22,7 @@ class Touched:
     Attributes:
         count: how many.
         room: their numbers, increasing; from place ``len(values)`` on, which row of ``values`` each of them takes or,
-            from ``len(values)`` on, of ``added`` (int64).
+            from ``len(values)`` on, of ``added`` (int32 of the compiled library, else int64).
         values: the gradient's entries, a row of numbers each; real, row-major.
         added: sums of the entries of rows that have several, in the type of the computation; None if there is none.
     """
@@ -35,14 +35,14 @@ class Touched:
     @property
     def rows(self) -> torch.Tensor:
         """The numbers of the rows, increasing (int64)."""
-        return self.room[: self.count]
+        return self.room[: self.count].long()
 
     def merged(self) -> torch.Tensor:
         """Return the gradient of the touched rows, in their order."""
         values, first = self.values, len(self.values)
         if self.added is not None:
             values = torch.cat([values.to(self.added.dtype), self.added])
-        return values[self.room[first : first + self.count]]
+        return values[self.room[first : first + self.count].long()]
 
 
 def height_of(p: torch.Tensor, sparse_dim: int) -> int:

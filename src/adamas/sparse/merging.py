@@ -14,7 +14,8 @@ from adamas.engines import library
 from adamas.engines.launch import as_real
 from adamas.sparse.gradients import Touched, check_entries, check_range, refuse_index, rows_of
 
-_SHORT = 1 << 31
+# So many rows, and entries, the library has no numbers for.
+HIGH, LONG = 1 << 31, 1 << 30
 
 
 def entries_of(name: str, p: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,7 +45,7 @@ def gather(name: str, index: torch.Tensor, values: torch.Tensor, height: int, co
         compute: the dtype that the entries of a row are added in.
 
     Raises:
-        RuntimeError: if an index is out of range.
+        RuntimeError: if an index is out of range, or there are more entries than can be numbered.
 
     Example:
         >>> found = gather("w", torch.tensor([5, 2, 5]), torch.tensor([[1.0], [2.0], [4.0]]), 6, torch.float32)
@@ -52,10 +53,15 @@ def gather(name: str, index: torch.Tensor, values: torch.Tensor, height: int, co
         ([2, 5], [[2.0], [5.0]])
     """
     count = index.numel()
-    loaded = _sorter(index, count, height) if values.dtype in library.DTYPES else None
+    if count >= LONG:
+        raise RuntimeError(
+            f"the gradient of {name} has {count} entries, and at most {LONG - 1} can be added up: call "
+            f"p.grad = p.grad.coalesce() before the step, or look up fewer rows at a time"
+        )
+    loaded = _sorter(index, height)
     if loaded is None:
         return merge(name, index.view(count), values, height, compute)
-    distinct, room = _sorted(loaded, index, count, height)
+    distinct, room = _sorted(loaded, index, height)
     if distinct < 0:
         refuse_index(name, int(index.view(count)[-1 - distinct]), height)
     if distinct == count:
@@ -69,7 +75,7 @@ def gather(name: str, index: torch.Tensor, values: torch.Tensor, height: int, co
 
 
 def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
-    """Return the different ones of some numbers of rows, increasing.
+    """Return the different ones of some numbers of rows, increasing (int32 of the compiled library, else int64).
 
     Args:
         name: what errors call the parameter.
@@ -80,13 +86,13 @@ def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
         IndexError: if there is no such row.
 
     Example:
-        >>> different("w", torch.tensor([[5, 2], [5, 3]]), 6)
-        tensor([2, 3, 5])
+        >>> different("w", torch.tensor([[5, 2], [5, 3]]), 6).tolist()
+        [2, 3, 5]
     """
     index = rows.detach().reshape(-1).long().contiguous()
-    loaded = _sorter(index, index.numel(), height)
+    loaded = _sorter(index, height) if index.numel() < LONG else None
     if loaded is not None:
-        distinct, room = _sorted(loaded, index, index.numel(), height)
+        distinct, room = _sorted(loaded, index, height)
         if distinct >= 0:
             return room[:distinct]
     else:
@@ -96,15 +102,16 @@ def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
     raise IndexError(f"{name} has rows 0 to {height - 1}, not {int(index.min())} to {int(index.max())}")
 
 
-def _sorter(index: torch.Tensor, count: int, height: int) -> Any:
+def _sorter(index: torch.Tensor, height: int) -> Any:
     """Return the library if it can sort these numbers of rows, else None."""
-    return library.load() if index.is_cpu and height < _SHORT and count < _SHORT else None
+    return library.load() if index.is_cpu and height < HIGH else None
 
 
-def _sorted(loaded: Any, index: torch.Tensor, count: int, height: int) -> tuple[int, torch.Tensor]:
+def _sorted(loaded: Any, index: torch.Tensor, height: int) -> tuple[int, torch.Tensor]:
     """Return how many different rows there are, or -1 - the place of what is none; and what `adamas_touch` writes."""
-    room = torch.empty(4 * count + 1, dtype=torch.int64)
-    return loaded.adamas_touch(count, index.data_ptr(), height, room.data_ptr()), room
+    count = index.numel()
+    room = torch.empty(8 * count + 2, dtype=torch.int32)
+    return loaded.adamas_touch(count, index.data_ptr(), height, torch.get_num_threads(), room.data_ptr()), room
 
 
 def merge(name: str, rows: torch.Tensor, values: torch.Tensor, height: int, compute: torch.dtype) -> Touched:

@@ -49,7 +49,7 @@ class ReferenceRows(RowsLaunch):
         if lag is None or lag.table is None:
             return 0
         behind = lag.last != lag.table.now if rows is None else lag.last[rows] != lag.table.now
-        rows = behind.nonzero()[:, 0] if rows is None else rows[behind]
+        rows = behind.nonzero()[:, 0] if rows is None else rows[behind].long()
         for some in rows.split(max(1, SWEEP // max(1, self.width))):
             self._move_some(some)
         lag.last[rows] = lag.table.now

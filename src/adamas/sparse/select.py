@@ -44,7 +44,7 @@ def rows_launch(item: Item, sparse_dim: int, group: dict[str, Any], lags: Lags) 
         known = lags.get(item.owner)
         fits = known is not None and known.belongs_to(item, height)
         lag = known if fits else Lag(item, height, int(item.state["step"].item()))
-    launch = _engine(item, group["engine"])(item, sparse_dim, lag)
+    launch = _engine(item, sparse_dim, group["engine"])(item, sparse_dim, lag)
     launch.check(group)
     return launch
 
@@ -59,16 +59,16 @@ def catch_up_copy(item: Item, engine: str, behind: Behind) -> None:
     """
     lag = Lag(item, len(behind.last), behind.table.now)
     lag.last, lag.table = behind.last, behind.table
-    _engine(item, engine)(item, behind.sparse_dim, lag)
+    _engine(item, behind.sparse_dim, engine)(item, behind.sparse_dim, lag)
     lag.flush()
 
 
-def _engine(item: Item, asked: str) -> type[RowsLaunch]:
+def _engine(item: Item, sparse_dim: int, asked: str) -> type[RowsLaunch]:
     wanted = wanted_engine(asked)
     if wanted == "reference":
         return ReferenceRows
     on_gpu = compiled_engine(item.param, wanted) == "triton"
-    why = triton.refuse(item) if on_gpu else cpu.refuse(item)
+    why = triton.refuse(item) if on_gpu else cpu.refuse(item, sparse_dim)
     if why is None:
         return triton.TritonRows if on_gpu else cpu.CpuRows
     if wanted == "auto" or why == NO_LIBRARY:
