@@ -109,9 +109,9 @@ BUGS = (
     ),
     Bug(
         "rows that lag take on new hyper-parameters",
-        "sparse/lag.py",
-        "self.table.worn or not self.table.fits(h) or",
-        "self.table.worn or",
+        "sparse/table.py",
+        "return fits and self.now",
+        "return self.now",
         "tests/sparse/test_exact.py",
     ),
     Bug(

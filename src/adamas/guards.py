@@ -153,7 +153,7 @@ class Guards:
             squares=squares,
             inverse_scale=inverse_scale,
             clip_factor=factor,
-            updates=plan.updates(),
+            updates=plan.updates,
         )
 
     def step_captured(

@@ -23,21 +23,16 @@ def with_hooks(step: _Step) -> _Step:
     torch's to compile, and what is around it (plans, counters, hyper-parameters) would be traced in 200 pieces, and
     again when one of them changes.
     """
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        if not torch.autograd._profiler_enabled():
-            return _run(step, args, kwargs)
-        with torch.autograd.profiler.record_function(f"Optimizer.step#{type(args[0]).__name__}.step"):
-            return _run(step, args, kwargs)
-
     # torch.compiler.disable, but torch._dynamo (a second) is imported at the first call, as torch.optim itself does.
-    apart = torch._disable_dynamo(run)
+    apart = torch._disable_dynamo(_run)
 
     @functools.wraps(step)
     def hooked(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_dynamo_compiling() or _compiler() is not None:
-            return apart(*args, **kwargs)
-        return run(*args, **kwargs)
+        run = apart if torch.compiler.is_dynamo_compiling() or _compiler() is not None else _run
+        if not torch.autograd._profiler_enabled():
+            return run(step, args, kwargs)
+        with torch.autograd.profiler.record_function(f"Optimizer.step#{type(args[0]).__name__}.step"):
+            return run(step, args, kwargs)
 
     hooked.hooked = True  # type: ignore[attr-defined]  # torch's own mark for "do not wrap it again"
     return hooked

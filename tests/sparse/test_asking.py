@@ -34,8 +34,8 @@ def train(together: int | None, shape: tuple[int, int], dtype: torch.dtype, **op
         optimizer.step()
         if together is not None:
             launch = rows_of(optimizer)
-            launch._step_trial = launch._move_trial = 0
-            launch._rows.together = together
+            for struct in (launch._steps, launch._moves):
+                struct.trial, struct.together = None, together
         optimizer.catch_up(p, grad._indices()[0])
     optimizer.state_dict()
     return [p.detach(), *(value for name, value in optimizer.state[p].items() if name != "step")]

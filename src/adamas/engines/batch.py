@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import chain, groupby
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,8 @@ from adamas.engines.rows import Rows
 from adamas.engines.statistics import Reading, read_statistics
 from adamas.engines.updates import clip_updates, threshold
 from adamas.rules.rule import Part
+
+_first = itemgetter(0)
 
 
 class Batch:
@@ -50,6 +53,7 @@ class Batch:
         if self._first:
             self._dtypes["first"] = torch.float32
         self._segments = _segments(items)
+        self._groups = [group for group, _, _ in self._segments]
         self._across = Across(items)
         self._hyper = Hyper(self._rule)
         self._different: list[SimpleNamespace] = []  # hyper-parameters of the last step, and whether any of them clip
@@ -78,7 +82,7 @@ class Batch:
             steps = array("d", [1.0]) * len(self.items)
         else:
             steps = self._steps.count() if part is None or part.number == 1 else self._steps.read()
-        columns = [steps, *(counters.read() for counters in self._others.values())]
+        columns = [steps, *map(Counters.read, self._others.values())]
         if self._first:
             columns.append(array("d", [item.fresh for item in self.items]))
         rows = Rows(self._rule, self._dtypes, inverse_scale, part)
@@ -103,12 +107,13 @@ class Batch:
 
     def _row_of(self, rows: Rows, groups: Sequence[dict[str, Any]], columns: Sequence[array]) -> array:
         """Return which row each item takes."""
-        different, places = self._hyper.of_all([groups[group] for group, _, _ in self._segments])
+        different, places = self._hyper.of_all(list(map(groups.__getitem__, self._groups)))
         if different is not self._different:
             self._different, self._clips = different, any(threshold(h) is not None for h in different)
         if len(self.items) == 1 or all(column.count(column[0]) == len(column) for column in columns):
+            counters = tuple(map(_first, columns))
             for h in different:
-                rows.place(h, tuple(column[0] for column in columns))
+                rows.place(h, counters)
             if places is not self._places:  # rows are numbered as they come: those of last time have the same numbers
                 self._places, runs = places, zip(places, self._segments, strict=True)
                 self._row_of_each = array("i", chain.from_iterable([row] * (end - at) for row, (_, at, end) in runs))

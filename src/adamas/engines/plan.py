@@ -72,6 +72,7 @@ class Plan:
         dense: how many of the gradients are dense; they come first.
         items: the parameters, in the order in which `grads` returns their gradients.
         look: whether the next step is to take statistics, of dense gradients.
+        updates: items and the RMS of their updates in the last step, where their groups clip them.
         across: adds sums over pieces of parameters up to those over whole ones.
     """
 
@@ -87,6 +88,7 @@ class Plan:
         self._groups, self._rules, self._absent, self._states = groups, rules, absent, states
         self._batches = [*batches, *(batch for batch, _ in sparse)]
         self.look = False
+        self.updates: list[tuple[Sequence[Item], array]] = []
         self._structure = list(map(structure, groups))
         self.items: list[Item] = list(chain.from_iterable(batch.items for batch in self._batches))
         self.dense = len(self.items) - len(sparse)
@@ -145,12 +147,14 @@ class Plan:
             inverse_scale: what to multiply them with: 1 over the gradient scaler's scale.
             gathering: sends other processes what this one has stepped, if they need it.
         """
-        start = 0
+        start, self.updates = 0, []
         if gathering is not None:
             gathering.begin(self.items)
         for batch in self._batches:
             end = start + len(batch.items)
             batch.run(grads[start:end], self._groups, inverse_scale, look=self.look and start < self.dense)
+            if batch.update_rms is not None:
+                self.updates.append((batch.items, batch.update_rms))
             start = end
             if gathering is not None:
                 gathering.stepped(batch.items)
@@ -160,10 +164,6 @@ class Plan:
     def readings(self) -> list[Reading]:
         """Return the statistics of the last step, if they were taken, in the order of the items."""
         return list(chain.from_iterable(batch.readings for batch in self._batches))
-
-    def updates(self) -> list[tuple[Sequence[Item], array]]:
-        """Return items and the RMS of their last updates, where their groups clip them."""
-        return [(batch.items, batch.update_rms) for batch in self._batches if batch.update_rms is not None]
 
     def _groups_are_same(self) -> bool:
         """Say whether the groups have the same parameters and ask for the same kind of step."""

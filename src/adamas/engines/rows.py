@@ -39,6 +39,7 @@ class Rows:
         numbers: row after row, in float64.
         advanced: for each row, the counters besides ``step`` as they are after this step.
         sources: for each row, the hyper-parameters and counters it was made from.
+        width: how many numbers a row has.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Rows:
         self._advances = rule.advance is not Rule.advance
         self._known: dict[tuple[int, tuple[float, ...]], int] = {}
         self._names: tuple[str, ...] = ()
+        self.width = len(Around._fields)
 
     def place(self, h: SimpleNamespace, counters: tuple[float, ...]) -> int:
         """Return the number of the row for these hyper-parameters and counters (the step first)."""
@@ -60,7 +62,8 @@ class Rows:
             place = self._known[key] = len(self._known)
             self.sources.append((h, counters))
             scalars = self._scalars(h, counters)
-            self._names = self._names or tuple(scalars)
+            if not self._names:
+                self._name(tuple(scalars))
             around = (h.keep, h.l2, h.sign * self._inverse_scale)
             if self._part is not None:
                 around, scalars = self._fold(Around(*around), scalars, self._part)
@@ -77,21 +80,19 @@ class Rows:
         from adamas.rules.cpp import scalar_names  # a program of its own, which the package must not have imported
 
         rows = cls(rule, {}, 1.0)
-        rows._names = scalar_names(rule)
+        rows._name(scalar_names(rule))
         if len(numbers) != rows.width:
             raise ValueError(f"a step of {rule.__name__} takes {rows.width} numbers, not {len(numbers)}")
         rows.numbers.extend(numbers)
         return rows
 
-    @property
-    def width(self) -> int:
-        """How many numbers a row has."""
-        return len(Around._fields) + len(self._names)
-
     def row(self, place: int) -> tuple[Around, SimpleNamespace]:
         """Return what is done around the rule and the rule's scalars."""
         keep, l2, factor, *scalars = self.numbers[place * self.width : (place + 1) * self.width]
         return Around(keep, l2, factor), SimpleNamespace(**dict(zip(self._names, scalars, strict=True)))
+
+    def _name(self, names: tuple[str, ...]) -> None:
+        self._names, self.width = names, len(Around._fields) + len(names)
 
     def _fold(self, around: Around, scalars: dict[str, float], part: Part) -> tuple[Around, dict[str, float]]:
         """Return the numbers for one part of the gradient: the weight moves with the last one."""

@@ -50,22 +50,27 @@ class CpuRows(RowsLaunch):
             self._layouts = array("Q", [ctypes.addressof(self._layout)])
             self._launch.struct.layout = self._layouts.buffer_info()[0]
         self._launch.struct.scalars_per_row = 3  # the least that there is: rows are caught up without any
-        self._rows = RowsStruct(launch=ctypes.pointer(self._launch.struct), length=self.width)
-        self._rows.dtype = library.DTYPES[item.param.dtype]
-        self._trials = TrialStruct(), TrialStruct()  # of steps, and of catching up
-        self._step_trial, self._move_trial = map(ctypes.addressof, self._trials)
+        self._trials = TrialStruct(), TrialStruct()
+        self._steps, self._moves = (  # rows that are stepped, and rows that are only caught up
+            RowsStruct(
+                launch=ctypes.pointer(self._launch.struct),
+                length=self.width,
+                dtype=library.DTYPES[item.param.dtype],
+                trial=ctypes.addressof(trial),
+            )
+            for trial in self._trials
+        )
         self._lag = LagStruct()
         self._aimed: torch.Tensor | None = None  # the sums that it points to
 
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
         self._launch.number(rows, row_of, steps)
-        struct, values = self._rows, touched.values
-        struct.count, struct.entries, struct.values = touched.count, values.size(0), values.data_ptr()
-        struct.row = touched.room.data_ptr()
-        struct.source = struct.row + 4 * struct.entries
+        struct, values = self._steps, touched.values
+        entries, row = values.size(0), touched.room.data_ptr()
+        struct.count, struct.entries, struct.values = touched.count, entries, values.data_ptr()
+        struct.row, struct.source = row, row + 4 * entries
         struct.added = None if touched.added is None else touched.added.data_ptr()
         struct.scalars = None if places is None else places.data_ptr()
-        struct.trial = self._step_trial
         if self.lag is not None:
             self._aim_lag(self.lag)
         increment_version([self.item.owner])
@@ -82,12 +87,10 @@ class CpuRows(RowsLaunch):
         if self.lag is None or self.lag.table is None:
             return 0
         self._aim_lag(self.lag)
-        struct = self._rows
+        struct = self._moves
         rows = None if rows is None else rows.to(self.lag.last)  # as its numbers are
         struct.count = self.height if rows is None else len(rows)
         struct.row = None if rows is None else rows.data_ptr()
-        struct.values = struct.source = None  # those of the last step may be gone
-        struct.trial = self._move_trial
         self._launch.struct.threads = torch.get_num_threads()
         behind = self._library.adamas_catch_up(struct)
         if behind < 0:
@@ -114,7 +117,7 @@ class CpuRows(RowsLaunch):
         for name in ("kept", "rate", "unbias", "power1", "power2", "half2"):
             setattr(struct, name, getattr(table, name).buffer_info()[0])
         struct.eps, struct.tolerance = table.eps, table.tolerance
-        self._rows.lag = ctypes.pointer(struct)
+        self._steps.lag = self._moves.lag = ctypes.pointer(struct)
 
 
 def _indexed(numel: int) -> Layout:

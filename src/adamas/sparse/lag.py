@@ -80,7 +80,7 @@ class Lag:
             h: the hyper-parameters of the step.
             step: the step to be taken.
         """
-        if self.table is not None and (self.table.worn or not self.table.fits(h) or self.now != step - 1):
+        if self.table is not None and not self.table.goes_on(h, step):
             self.flush()
         if self.table is None:
             if self.now != step - 1:

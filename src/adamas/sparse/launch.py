@@ -36,9 +36,11 @@ class RowsLaunch:
         self.item, self.sparse_dim, self.lag = item, sparse_dim, lag
         self.height = height_of(item.param, sparse_dim)
         self.width = prod(item.param.shape[sparse_dim:])
+        self._compute = item.compute
         self._hyper = Hyper(item.rule)
         self._checked: SimpleNamespace | None = None
         self._entries: Looks | None = None  # how entries look that can be taken as they are
+        self._room: torch.Tensor | None = None  # of the last rows: new memory in every step would be cold
         if lag is not None:
             lag.item, lag.mover, lag.sparse_dim = item, self._move, sparse_dim
 
@@ -60,7 +62,9 @@ class RowsLaunch:
             if same and seen[1].dtype == values.dtype and len(seen[0]) == 1 and len(values) > 1:
                 self._entries = Looks(seen, free=(1, 0))
         self.check(group)
-        return gather(item.name, index, values, self.height, item.compute)
+        touched = gather(item.name, index, values, self.height, self._compute, self._room)
+        self._room = touched.room
+        return touched
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise RuntimeError for hyper-parameters that do not go with a sparse gradient."""

@@ -34,7 +34,14 @@ def entries_of(name: str, p: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Te
     return index.reshape(-1).contiguous(), as_real(entries).contiguous()
 
 
-def gather(name: str, index: torch.Tensor, values: torch.Tensor, height: int, compute: torch.dtype) -> Touched:
+def gather(
+    name: str,
+    index: torch.Tensor,
+    values: torch.Tensor,
+    height: int,
+    compute: torch.dtype,
+    room: torch.Tensor | None = None,
+) -> Touched:
     """Return the rows that entries touch.
 
     Args:
@@ -43,6 +50,7 @@ def gather(name: str, index: torch.Tensor, values: torch.Tensor, height: int, co
         values: the entries, a row of numbers each; real, contiguous.
         height: how many rows there are.
         compute: the dtype that the entries of a row are added in.
+        room: of what an earlier call returned and nobody needs any more; it is written over.
 
     Raises:
         RuntimeError: if an index is out of range, or there are more entries than can be numbered.
@@ -61,7 +69,7 @@ def gather(name: str, index: torch.Tensor, values: torch.Tensor, height: int, co
     loaded = _sorter(index, height)
     if loaded is None:
         return merge(name, index.view(count), values, height, compute)
-    distinct, room = _sorted(loaded, index, height)
+    distinct, room = _sorted(loaded, index, height, room)
     if distinct < 0:
         refuse_index(name, int(index.view(count)[-1 - distinct]), height)
     if distinct == count:
@@ -107,10 +115,13 @@ def _sorter(index: torch.Tensor, height: int) -> Any:
     return library.load() if index.is_cpu and height < HIGH else None
 
 
-def _sorted(loaded: Any, index: torch.Tensor, height: int) -> tuple[int, torch.Tensor]:
+def _sorted(
+    loaded: Any, index: torch.Tensor, height: int, room: torch.Tensor | None = None
+) -> tuple[int, torch.Tensor]:
     """Return how many different rows there are, or -1 - the place of what is none; and what `adamas_touch` writes."""
     count = index.numel()
-    room = torch.empty(8 * count + 2, dtype=torch.int32)
+    if room is None or room.numel() < 8 * count + 2:
+        room = torch.empty(8 * count + 2, dtype=torch.int32)
     return loaded.adamas_touch(count, index.data_ptr(), height, torch.get_num_threads(), room.data_ptr()), room
 
 

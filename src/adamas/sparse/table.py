@@ -71,14 +71,10 @@ class Table:
         exponent = math.log(h.beta1) if h.beta1 > 0 else -math.inf
         self.powers = torch.exp(steps * exponent - steps * torch.arange(1, COLUMNS + 1) * math.log(decay))
 
-    @property
-    def worn(self) -> bool:
-        """Whether W has become so small that rows must be flushed."""
-        return self.kept[self.now - self.start] < _TINY
-
-    def fits(self, h: SimpleNamespace) -> bool:
-        """Say whether these hyper-parameters are the table's."""
-        return (h.beta1, h.beta2, h.eps) == (self.beta1, self.beta2, self.eps)
+    def goes_on(self, h: SimpleNamespace, step: int) -> bool:
+        """Say whether a step with these hyper-parameters can be its next one, and W has not become too small for it."""
+        fits = (h.beta1, h.beta2, h.eps) == (self.beta1, self.beta2, self.eps)
+        return fits and self.now == step - 1 and self.kept[self.now - self.start] >= _TINY
 
     def advance(self, h: SimpleNamespace) -> None:
         """Take the next step into the sums; ``adamas_advance`` does the same in less time.
