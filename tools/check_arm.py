@@ -182,12 +182,12 @@ def last_of(rows: RowsStruct) -> list[tuple[int, int]]:
 def written_rows(rows: RowsStruct, stepped: bool) -> bytes:
     """Return some rows in the format of replay.cpp; those that are only caught up have no gradient."""
     count = rows.count
-    sources = [at(rows.source, ctypes.c_int64, k) for k in range(count)] if stepped else []
+    sources = [at(rows.source, ctypes.c_int32, k) for k in range(count)] if stepped else []
     values = rows.entries * rows.length * _WIDTH[rows.dtype]
     added = max([0, *(1 + each - rows.entries for each in sources)]) * rows.length
     added *= _WIDTH[rows.launch.contents.compute]
     parts = [words(rows.length, count, rows.entries, rows.dtype)]
-    arrays = [(rows.row, 8 * count), (rows.source, 8 * count), (rows.values, values), (rows.added, added)]
+    arrays = [(rows.row, 4 * count), (rows.source, 4 * count), (rows.values, values), (rows.added, added)]
     arrays.append((rows.scalars, 4 * count))
     for place, (address, size) in enumerate(arrays):
         there = bool(address) and (stepped or place == 0)

@@ -68,8 +68,8 @@ struct Some {
     rows.dtype = int32_t(read_word());
     rows.together = int32_t(rows.count % 2);
     for (Given* each : {&row, &source, &values, &added, &scalars}) each->read();
-    rows.row = row.data<int64_t>();
-    rows.source = source.data<int64_t>();
+    rows.row = row.data<int32_t>();
+    rows.source = source.data<int32_t>();
     rows.values = values.data<char>();
     rows.added = added.data<char>();
     rows.scalars = scalars.data<int32_t>();

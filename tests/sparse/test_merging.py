@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adamas
-from adamas.sparse import launch
+from adamas.sparse import cpu, launch, merging
 from adamas.sparse.merging import entries_of, gather, merge
 
 from .sequences import coo
@@ -43,6 +45,87 @@ def test_rows_of_any_height_are_sorted(count: int, height: int) -> None:
     theirs = merge("w", index, values, height, torch.float32)
     assert torch.equal(ours.rows, theirs.rows)
     assert torch.equal(ours.merged(), theirs.merged())
+
+
+@pytest.fixture(params=[1, 2, 3, 6])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def many(kind: str, count: int, height: int) -> torch.Tensor:
+    """Return numbers of rows: drawn alike, by Zipf's law, all in one place, all but one the same, or increasing."""
+    generator = torch.Generator().manual_seed(count)
+    if kind == "zipf":
+        return (float(height) ** torch.rand(count, generator=generator, dtype=torch.float64)).long().clamp_max(
+            height
+        ) - 1
+    alike = torch.randint(0, height, (count,), generator=generator)
+    if kind == "near":
+        return height - 1 - alike % min(height, 50)
+    if kind == "same":
+        return torch.full((count,), height // 3).index_fill(0, torch.tensor([count // 2]), height - 1)
+    return alike.sort().values if kind == "sorted" else alike
+
+
+@pytest.mark.parametrize("kind", ["alike", "zipf", "near", "same", "sorted"])
+@pytest.mark.parametrize("height", [1, 700, 100_000, (1 << 31) - 1])
+@pytest.mark.parametrize("count", [2047, 2048, 4099, 20_000])
+def test_any_number_of_threads_finds_the_same(threads: int, count: int, height: int, kind: str) -> None:
+    """Rows are sorted in parts, a thread each, that differ in how many they are; one may have all."""
+    index, values = many(kind, count, height), torch.ones(count, 1).cumsum(0)
+    ours = gather("w", index, values, height, torch.float32)
+    theirs = merge("w", index, values, height, torch.float32)
+    assert torch.equal(ours.rows, theirs.rows)
+    assert torch.equal(ours.merged(), theirs.merged())
+
+
+@pytest.mark.parametrize("bad", [[0], [2500], [4999], [1300, 4000], [0, 1250, 2500, 3750]], ids=str)
+def test_the_first_index_out_of_range_is_named(threads: int, bad: list[int]) -> None:
+    """Whichever thread finds it."""
+    index = many("alike", 5000, 900)
+    for number, place in enumerate(bad):
+        index[place] = -5 if number % 2 else 900 + place
+    with pytest.raises(RuntimeError, match=rf"w has a gradient with index {900 + bad[0]}, its rows are 0 to 899"):
+        gather("w", index, torch.ones(5000, 1), 900, torch.float32)
+
+
+def test_room_of_before_is_written_over() -> None:
+    """And new room made where it is too small."""
+    room = None
+    for count in (30, 10, 200, 199):
+        index, values = many("alike", count, 50), torch.randn(count, 3)
+        found = gather("w", index, values, 50, torch.float32, room)
+        assert (found.room is room) == (count in (10, 199))
+        theirs, room = merge("w", index, values, 50, torch.float32), found.room
+        assert torch.equal(found.rows, theirs.rows)
+        assert torch.equal(found.merged(), theirs.merged())
+
+
+def test_more_entries_than_can_be_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merging, "LONG", 8)
+    with pytest.raises(
+        RuntimeError, match=r"the gradient of w has 8 entries, and at most 7 can be added up: call p.grad"
+    ):
+        gather("w", torch.arange(8), torch.ones(8, 1), 10, torch.float32)
+
+
+def test_a_table_with_more_rows_than_can_be_numbered_is_stepped_by_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (merging, cpu):
+        monkeypatch.setattr(module, "HIGH", 50)
+    for height, engine in ((49, "cpu"), (50, "reference")):
+        p = torch.nn.Parameter(torch.zeros(height, 4))
+        p.grad = coo(torch.tensor([3, 1, 3]), torch.ones(3, 4), (height, 4))
+        optimizer = adamas.AdamW([p])
+        optimizer.step()
+        optimizer.catch_up(p, torch.tensor([1, 2]))
+        assert optimizer._plan is not None
+        launch = optimizer._plan._batches[0]._launch
+        assert type(launch).__name__ == {"cpu": "CpuRows", "reference": "ReferenceRows"}[engine]
 
 
 @given(rows=st.lists(st.integers(-3, 12), max_size=20))

@@ -133,12 +133,12 @@ static uint64_t rows(Random& random) {
   const int64_t height = random.from(1, random.once_in(20) ? 600 : 40);
   const int64_t length = random.once_in(3) ? 32 * random.from(1, 4) : random.from(1, random.once_in(9) ? 700 : 90);
   Drawing(random, l).draw(rule, height, length, lags);
-  std::vector<int64_t> row, source;
+  std::vector<int32_t> row, source;
   for (int64_t i = 0; i < height; ++i) {
-    if (random.once_in(2)) row.push_back(i);
+    if (random.once_in(2)) row.push_back(int32_t(i));
   }
   const int64_t added = random.once_in(2) ? 0 : random.upto(int64_t(row.size())), entries = int64_t(row.size()) - added;
-  for (size_t i = 0; i < row.size(); ++i) source.push_back(int64_t(row.size() - 1 - i));
+  for (size_t i = 0; i < row.size(); ++i) source.push_back(int32_t(row.size() - 1 - i));
   std::vector<int32_t> scalars;
   for (size_t i = 0; i < row.size(); ++i) scalars.push_back(int32_t(random.upto(l.rows - 1)));
   const int32_t dtype = random.once_in(3) ? l.c.compute : l.c.dtype[0];
@@ -164,20 +164,24 @@ static uint64_t rows(Random& random) {
 }
 
 static uint64_t merging(Random& random) {
-  const int64_t count = random.upto(random.once_in(50) ? 5000 : 60), height = random.from(1, 100), width = random.from(1, 40);
+  const int64_t count = random.upto(random.once_in(20) ? 9000 : 60), width = random.from(1, 40);
+  const int64_t height = random.once_in(2) ? random.from(1, 100) : random.from(1, random.once_in(2) ? 20000 : 2147483647);
   std::vector<int64_t> index(size_t(count), 0);
-  Memory memory((4 * count + 1) * 8, ADAMAS_FLOAT64, 1);
+  Memory memory((8 * count + 2) * 4, ADAMAS_FLOAT64, 1);
   const bool increasing = random.once_in(3);
-  for (int64_t i = 0; i < count; ++i) index[size_t(i)] = increasing ? i % height : random.upto(height - 1);
+  const int64_t most = random.once_in(3) ? random.upto(height - 1) : height - 1;  // or rows of some part alone
+  for (int64_t i = 0; i < count; ++i) index[size_t(i)] = increasing ? i % height : random.upto(most);
   const int64_t bad = count && random.once_in(5) ? random.upto(count - 1) : -1;
   if (bad >= 0) index[size_t(bad)] = random.once_in(2) ? -1 - random.upto(1 << 20) : height + random.upto(1 << 20);
-  int64_t* const room = reinterpret_cast<int64_t*>(memory.data());
-  const int64_t distinct = adamas_touch(count, index.data(), height, room);
+  int32_t* const room = reinterpret_cast<int32_t*>(memory.data());
+  const int64_t distinct = adamas_touch(count, index.data(), height, int32_t(random.from(-1, 6)), room);
   CHECK(memory.intact());
   CHECK(bad < 0 ? distinct >= 0 && distinct <= count : distinct == -1 - bad);
   if (distinct < 0) return uint64_t(distinct);
-  const int64_t sums = room[4 * count], *const source = room + count, *const order = source + count, *const ends = order + count;
+  const int64_t sums = room[4 * count];
+  const int32_t *const source = room + count, *const order = source + count, *const ends = order + count;
   CHECK(sums <= count - distinct && (sums > 0) == (distinct < count));
+  CHECK(distinct - sums + (sums ? ends[2 * sums - 1] : 0) == count);
   for (int64_t k = 0, next = 0; k < distinct; ++k) {
     CHECK(k == 0 || room[k - 1] < room[k]);
     if (source[k] < count) {
