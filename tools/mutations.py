@@ -266,9 +266,30 @@ BUGS = (
     ),
     Bug(
         "rows with several entries all take the first sum",
-        "csrc/touch.cpp",
-        "source[distinct] = count + sums;",
-        "source[distinct] = count;",
+        "csrc/sorting.h",
+        "source_[rows] = int32_t(count_ + sums);",
+        "source_[rows] = int32_t(count_);",
+        "tests/sparse/test_merging.py",
+    ),
+    Bug(
+        "threads that sort number their sums without those of the threads before",
+        "csrc/sorting.h",
+        "      sums += part_[p].sums;\n",
+        "",
+        "tests/sparse/test_merging.py",
+    ),
+    Bug(
+        "only the first thread looks for indices out of range",
+        "csrc/sorting.h",
+        "part < parts_; ++part) all = all &&",
+        "part < 1; ++part) all = all &&",
+        "tests/sparse/test_merging.py",
+    ),
+    Bug(
+        "room of before is taken though it is too small for the entries",
+        "sparse/merging.py",
+        "room.numel() < 8 * count + 2",
+        "room.numel() < 8",
         "tests/sparse/test_merging.py",
     ),
     Bug(

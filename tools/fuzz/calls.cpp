@@ -164,7 +164,7 @@ static uint64_t rows(Random& random) {
 }
 
 static uint64_t merging(Random& random) {
-  const int64_t count = random.upto(random.once_in(20) ? 9000 : 60), width = random.from(1, 40);
+  const int64_t count = random.upto(random.once_in(8) ? 9000 : 60), width = random.from(1, 40);
   const int64_t height = random.once_in(2) ? random.from(1, 100) : random.from(1, random.once_in(2) ? 20000 : 2147483647);
   std::vector<int64_t> index(size_t(count), 0);
   Memory memory((8 * count + 2) * 4, ADAMAS_FLOAT64, 1);
