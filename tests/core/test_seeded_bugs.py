@@ -1,4 +1,4 @@
-"""What `make mutations` seeds is still in the code: a bug whose place has changed would be missing unseen until then."""
+"""What `make mutations` seeds is still in the code: a bug whose place has changed would go missing without a word."""
 
 from __future__ import annotations
 
