@@ -272,6 +272,13 @@ BUGS = (
         "tests/sparse/test_merging.py",
     ),
     Bug(
+        "sums that begin where threads meet are left out",
+        "csrc/touch.cpp",
+        "first_sum(sums, ends, n * turn.me / turn.team)",
+        "first_sum(sums, ends, n * turn.me / turn.team + (turn.me != 0))",
+        "tests/sparse/test_merging.py",
+    ),
+    Bug(
         "threads that sort number their sums without those of the threads before",
         "csrc/sorting.h",
         "      sums += part_[p].sums;\n",

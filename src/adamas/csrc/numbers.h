@@ -2,6 +2,16 @@
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 // Written in integers, without branches, so that every compiler vectorises them and denormals survive flush-to-zero.
 
+// Bytes of a number.
+static inline int64_t width_of(int32_t dtype) {
+  switch (dtype) {
+    case ADAMAS_FLOAT64: return 8;
+    case ADAMAS_FLOAT32: return 4;
+    case ADAMAS_INT8: return 1;
+    default: return 2;
+  }
+}
+
 static inline uint32_t bits_of(float x) {
   uint32_t b;
   __builtin_memcpy(&b, &x, 4);

@@ -6,15 +6,6 @@ constexpr int64_t kChunk = 512;  // elements staged at a time when something mus
 template <class T>
 constexpr int32_t kNative = sizeof(T) == 4 ? ADAMAS_FLOAT32 : ADAMAS_FLOAT64;
 
-static inline int64_t width_of(int32_t dtype) {
-  switch (dtype) {
-    case ADAMAS_FLOAT64: return 8;
-    case ADAMAS_FLOAT32: return 4;
-    case ADAMAS_INT8: return 1;
-    default: return 2;
-  }
-}
-
 // ---- strided access ----------------------------------------------------------------------------------------------
 
 // Call each(offset, step, count) for the runs along the last dimension that make up elements start .. start + n.

@@ -17,13 +17,22 @@ namespace {
 
 #include "sorting.h"
 
+// Which thread this is, of how many.
+struct Turn {
+  int me, team;
+};
+
+Turn my_turn() {
+#if defined(_OPENMP)
+  return {omp_get_thread_num(), omp_get_num_threads()};
+#else
+  return {0, 1};
+#endif
+}
+
 // What each thread of a team does to sort; the one that takes the last part says how many rows there are.
 void take_parts(Sort& sort, int64_t* rows) {
-#if defined(_OPENMP)
-  const int me = omp_get_thread_num(), team = omp_get_num_threads();
-#else
-  const int me = 0, team = 1;
-#endif
+  const auto [me, team] = my_turn();
   for (int part = me; part < sort.parts(); part += team) sort.count_digits(part);
 #if defined(_OPENMP)
 #pragma omp barrier
@@ -39,28 +48,61 @@ void take_parts(Sort& sort, int64_t* rows) {
   }
 }
 
-// Add rows order[0] .. order[n - 1] of values to zeros.
-template <class T, class Read>
-void add_rows(const int32_t* order, int64_t n, int64_t width, Read read, T* out) {
-  for (int64_t i = 0; i < width; ++i) out[i] = T(0);
-  for (int64_t k = 0; k < n; ++k) {
-    const int64_t from = int64_t(order[k]) * width;
-    for (int64_t i = 0; i < width; ++i) out[i] += T(read(from + i));
-  }
-}
+// Rows of values that are added up, and how many of them to ask for ahead: they are anywhere.
+constexpr int64_t kEntriesAhead = 8;
+constexpr int64_t kMostAsked = 1024;  // bytes of each: the hardware finds what comes behind
 
-template <class T>
-void add_rows(const int32_t* order, int64_t n, int64_t width, const void* values, int32_t dtype, T* out) {
-  const uint16_t* h = static_cast<const uint16_t*>(values);
-  if (dtype == ADAMAS_BFLOAT16) {
-    add_rows(order, n, width, [=](int64_t i) { return from_bfloat16(h[i]); }, out);
-  } else if (dtype == ADAMAS_FLOAT16) {
-    add_rows(order, n, width, [=](int64_t i) { return from_float16(h[i]); }, out);
-  } else if (dtype == ADAMAS_FLOAT32) {
-    add_rows(order, n, width, [=](int64_t i) { return static_cast<const float*>(values)[i]; }, out);
-  } else {
-    add_rows(order, n, width, [=](int64_t i) { return static_cast<const double*>(values)[i]; }, out);
+struct Entries {
+  const void* values;
+  int32_t dtype;
+  int64_t width;
+  const int32_t* end;  // of the places of all that are to be added up
+
+  void ask_after(const int32_t* place) const {
+    if (place + kEntriesAhead >= end) return;
+    const int64_t bytes = width * width_of(dtype);
+    const char* const row = static_cast<const char*>(values) + place[kEntriesAhead] * bytes;
+    for (int64_t at = 0; at < bytes && at < kMostAsked; at += 64) __builtin_prefetch(row + at, 0, 3);
   }
+
+  // Add the rows at n places to zeros.
+  template <class T, class Read>
+  void add(const int32_t* place, int64_t n, Read read, T* out) const {
+    for (int64_t i = 0; i < width; ++i) out[i] = T(0);
+    for (int64_t k = 0; k < n; ++k) {
+      ask_after(place + k);
+      const int64_t from = int64_t(place[k]) * width;
+      for (int64_t i = 0; i < width; ++i) out[i] += T(read(from + i));
+    }
+  }
+
+  template <class T>
+  void add(const int32_t* place, int64_t n, T* out) const {
+    const uint16_t* h = static_cast<const uint16_t*>(values);
+    if (dtype == ADAMAS_BFLOAT16) {
+      add(place, n, [=](int64_t i) { return from_bfloat16(h[i]); }, out);
+    } else if (dtype == ADAMAS_FLOAT16) {
+      add(place, n, [=](int64_t i) { return from_float16(h[i]); }, out);
+    } else if (dtype == ADAMAS_FLOAT32) {
+      add(place, n, [v = static_cast<const float*>(values)](int64_t i) { return v[i]; }, out);
+    } else {
+      add(place, n, [v = static_cast<const double*>(values)](int64_t i) { return v[i]; }, out);
+    }
+  }
+};
+
+// The first of some sums that begins at this entry or behind.
+int64_t first_sum(int64_t sums, const int32_t* ends, int64_t entry) {
+  int64_t low = 0, high = sums;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (ends[2 * middle] < entry) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
 }
 
 }  // namespace
@@ -94,19 +136,22 @@ int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int32_
 void adamas_merge(int64_t count, const int32_t* room, const void* values, int32_t dtype, int32_t compute, int64_t width,
                   int32_t threads, void* out) {
   const int32_t *const order = room + 2 * count, *const ends = order + count;
-  const int64_t sums = ends[count];
+  const int64_t sums = ends[count], n = sums ? ends[2 * sums - 1] : 0;
+  const Entries entries = {values, dtype, width, order + n};
 #if defined(_OPENMP)
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && sums * width >= 8 * ADAMAS_BLOCK)
-#else
-  (void)threads;
+#pragma omp parallel num_threads(threads) if (threads > 1 && n * width >= 8 * ADAMAS_BLOCK)
 #endif
-  for (int64_t k = 0; k < sums; ++k) {
-    const int32_t* const from = order + ends[2 * k];
-    const int64_t n = ends[2 * k + 1] - ends[2 * k];
-    if (compute == ADAMAS_FLOAT64) {
-      add_rows(from, n, width, values, dtype, static_cast<double*>(out) + k * width);
-    } else {
-      add_rows(from, n, width, values, dtype, static_cast<float*>(out) + k * width);
+  {
+    const Turn turn = my_turn();  // sums differ in how many entries they have: each thread takes as many entries
+    const int64_t last = first_sum(sums, ends, n * (turn.me + 1) / turn.team);
+    for (int64_t k = first_sum(sums, ends, n * turn.me / turn.team); k < last; ++k) {
+      const int32_t* const place = order + ends[2 * k];
+      const int64_t several = ends[2 * k + 1] - ends[2 * k];
+      if (compute == ADAMAS_FLOAT64) {
+        entries.add(place, several, static_cast<double*>(out) + k * width);
+      } else {
+        entries.add(place, several, static_cast<float*>(out) + k * width);
+      }
     }
   }
 }
