@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -379,8 +380,22 @@ def caught_by(bug: Bug, folder: Path) -> str | None:
     return found[1] if found else f"the process ended with {status}"
 
 
-def page(rows: list[tuple[Bug, str]]) -> str:
-    """Return the page with the list."""
+_ROW = re.compile(r"^\| (.+) \| `.+` \| `(.+)` \|$", re.MULTILINE)
+
+
+def in_turn(bugs: Iterable[Bug]) -> list[Bug]:
+    """Return bugs with those in the C++ last: the library is built well once, for all others."""
+    return sorted(bugs, key=lambda bug: bug.compiled)
+
+
+def page(caught: dict[str, str], before: str) -> str:
+    """Return the page with the list.
+
+    Args:
+        caught: the test that caught a bug, by what the bug is.
+        before: the page as it was; it has the rows of bugs that were not seeded now.
+    """
+    known = dict(_ROW.findall(before)) | caught
     lines = [
         "# Seeded bugs",
         "",
@@ -389,7 +404,7 @@ def page(rows: list[tuple[Bug, str]]) -> str:
         "",
         "| bug | in | caught by |",
         "|---|---|---|",
-        *(f"| {bug.what} | `{bug.path}` | `{caught}` |" for bug, caught in rows),
+        *(f"| {bug.what} | `{bug.path}` | `{known[bug.what]}` |" for bug in in_turn(BUGS) if bug.what in known),
         "",
     ]
     return "\n".join(lines)
@@ -398,12 +413,13 @@ def page(rows: list[tuple[Bug, str]]) -> str:
 def main() -> int:
     """Seed all bugs, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="bugs whose description or file has this in it; writes no page")
+    parser.add_argument(
+        "--only", default="", help="bugs whose description or file has this in it; other rows stay"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="the page to write")
     arguments = parser.parse_args()
-    # Those in the C++ last: the library is built well once, for all others.
-    bugs = sorted((bug for bug in BUGS if arguments.only in bug.what + bug.path), key=lambda bug: bug.compiled)
-    rows, survivors = [], []
+    bugs = [bug for bug in in_turn(BUGS) if arguments.only in bug.what + bug.path]
+    rows, survivors = dict[str, str](), []
     with tempfile.TemporaryDirectory() as name:
         folder = scratch(Path(name).resolve())
         build(folder)
@@ -412,12 +428,13 @@ def main() -> int:
             if caught is None:
                 survivors.append(bug)
             else:
-                rows.append((bug, caught))
+                rows[bug.what] = caught
                 print(f"{bug.what}: {caught}")
     for bug in survivors:
         print(f"NOT CAUGHT: {bug.what} ({bug.path}) by {bug.tests}", file=sys.stderr)
-    if not arguments.only and not survivors:
-        arguments.out.write_text(page(rows), "utf-8")
+    if not survivors:
+        before = arguments.out.read_text("utf-8") if arguments.out.exists() else ""
+        arguments.out.write_text(page(rows, before), "utf-8")
     return len(survivors)
 
 
