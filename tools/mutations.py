@@ -280,6 +280,13 @@ BUGS = (
         "tests/sparse/test_merging.py",
     ),
     Bug(
+        "rows are those of before if their first entries are",
+        "csrc/touch.cpp",
+        "for (; place < end; ++place) {\n      if",
+        "for (; place < end; place = end) {\n      if",
+        "tests/sparse/test_merging.py",
+    ),
+    Bug(
         "threads that sort number their sums without those of the threads before",
         "csrc/sorting.h",
         "      sums += part_[p].sums;\n",
@@ -296,8 +303,8 @@ BUGS = (
     Bug(
         "room of before is taken though it is too small for the entries",
         "sparse/merging.py",
-        "room.numel() < 8 * count + 2",
-        "room.numel() < 8",
+        "self.numbers.numel() < 8 * count + 2",
+        "self.numbers.numel() < 8",
         "tests/sparse/test_merging.py",
     ),
     Bug(
@@ -413,9 +420,7 @@ def page(caught: dict[str, str], before: str) -> str:
 def main() -> int:
     """Seed all bugs, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--only", default="", help="bugs whose description or file has this in it; other rows stay"
-    )
+    parser.add_argument("--only", default="", help="bugs whose description or file has this in it; other rows stay")
     parser.add_argument("--out", type=Path, default=OUT, help="the page to write")
     arguments = parser.parse_args()
     bugs = [bug for bug in in_turn(BUGS) if arguments.only in bug.what + bug.path]

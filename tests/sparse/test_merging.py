@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import adamas
 from adamas.sparse import cpu, launch, merging
-from adamas.sparse.merging import entries_of, gather, merge
+from adamas.sparse.merging import Room, entries_of, gather, merge
 
 from .sequences import coo
 
@@ -94,14 +95,65 @@ def test_the_first_index_out_of_range_is_named(threads: int, bad: list[int]) -> 
 
 def test_room_of_before_is_written_over() -> None:
     """And new room made where it is too small."""
-    room = None
+    room, before = Room(), torch.empty(0)
     for count in (30, 10, 200, 199):
         index, values = many("alike", count, 50), torch.randn(count, 3)
         found = gather("w", index, values, 50, torch.float32, room)
-        assert (found.room is room) == (count in (10, 199))
-        theirs, room = merge("w", index, values, 50, torch.float32), found.room
+        assert (found.room is before) == (count in (10, 199))
+        theirs, before = merge("w", index, values, 50, torch.float32), found.room
         assert torch.equal(found.rows, theirs.rows)
         assert torch.equal(found.merged(), theirs.merged())
+
+
+@pytest.mark.parametrize("count", [40, 5000])
+@pytest.mark.parametrize("height", [30, 1 << 20])
+def test_rows_that_come_again_are_not_sorted_again(count: int, height: int) -> None:
+    """But others are, if only two entries have changed their places, or one its row."""
+    index = many("alike", count, height)
+    index[0], index[1], index[2], index[-1] = 7, 11, 11, 23
+    swapped, other, first, last = (index.clone() for _ in range(4))
+    swapped[[0, 1]] = index[[1, 0]]
+    other[2], first[0], last[-1] = 13, 23, 7
+    room, values, behind = Room(), torch.randn(count, 3), 4 * count + 2
+    gather("w", index, values, height, torch.float32, room)
+    for now, again in ((index, True), (swapped, False), (index, False), (other, False), (last, False), (first, False)):
+        room.numbers[behind:] = -1
+        found = gather("w", now, values, height, torch.float32, room)
+        assert bool((room.numbers[behind:] == -1).all()) == again
+        theirs = merge("w", now, values, height, torch.float32)
+        assert torch.equal(found.rows, theirs.rows)
+        assert torch.equal(found.merged(), theirs.merged())
+
+
+def test_what_was_out_of_range_is_no_order_to_come_back_to() -> None:
+    room, index = Room(), torch.tensor([4, 2, 4])
+    gather("w", index, torch.ones(3, 1), 5, torch.float32, room)
+    with pytest.raises(RuntimeError, match="index 5"):
+        gather("w", torch.tensor([4, 5, 4]), torch.ones(3, 1), 5, torch.float32, room)
+    assert gather("w", index, torch.ones(3, 1), 5, torch.float32, room).merged().tolist() == [[1.0], [2.0]]
+
+
+def test_rows_that_were_just_read_are_stepped_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`attach` and a step look for the same rows, the latter in the order that the former has found."""
+    orders: list[list[int]] = []
+    sort = Room.sort
+
+    def seen(self: Room, loaded: Any, index: torch.Tensor, height: int) -> int:
+        before = self.numbers.clone()
+        found = sort(self, loaded, index, height)
+        orders.append([int(torch.equal(self.numbers, before))])
+        return found
+
+    monkeypatch.setattr(Room, "sort", seen)
+    words = torch.nn.Embedding(100, 4, sparse=True)
+    optimizer = adamas.AdamW(words.parameters(), engine="cpu")
+    optimizer.attach(words)
+    for _ in range(3):
+        orders.clear()
+        words(torch.randint(0, 100, (3, 20))).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert orders == [[0], [1]]
 
 
 def test_more_entries_than_can_be_numbered(monkeypatch: pytest.MonkeyPatch) -> None:

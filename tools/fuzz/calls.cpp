@@ -174,7 +174,9 @@ static uint64_t merging(Random& random) {
   const int64_t bad = count && random.once_in(5) ? random.upto(count - 1) : -1;
   if (bad >= 0) index[size_t(bad)] = random.once_in(2) ? -1 - random.upto(1 << 20) : height + random.upto(1 << 20);
   int32_t* const room = reinterpret_cast<int32_t*>(memory.data());
-  const int64_t distinct = adamas_touch(count, index.data(), height, int32_t(random.from(-1, 6)), room);
+  const int64_t known = random.once_in(3) ? std::max(int64_t(0), adamas_touch(count, index.data(), height, 1, 0, room)) : 0;
+  if (known && random.once_in(2)) std::swap(index[size_t(random.upto(count - 1))], index[size_t(random.upto(count - 1))]);
+  const int64_t distinct = adamas_touch(count, index.data(), height, int32_t(random.from(-1, 6)), known, room);
   CHECK(memory.intact());
   CHECK(bad < 0 ? distinct >= 0 && distinct <= count : distinct == -1 - bad);
   if (distinct < 0) return uint64_t(distinct);

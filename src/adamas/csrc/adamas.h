@@ -144,8 +144,11 @@ ADAMAS_EXPORT int adamas_statistics(const AdamasLaunch* launch, const double* li
 //   from 2 count on the places of the entries of these rows, those of a row together and in their order;
 //   from 3 count on where among these the entries of each sum begin and end;
 //   at 4 count how many sums there are; what is behind is of no use afterwards.
+// known: how many rows an earlier call of as many entries has left in room, 0 if there was none. If they are those of this one, in the
+// same order, that is the result.
 // Returns how many rows there are, or -1 - the place of an index out of range.
-ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int32_t threads, int32_t* room);
+ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t height, int32_t threads, int64_t known,
+                                   int32_t* room);
 // For each row with several entries, add them up in their order, in float32 or float64, starting from zero. room is what
 // adamas_touch left; there is a row of out for each sum.
 ADAMAS_EXPORT void adamas_merge(int64_t count, const int32_t* room, const void* values, int32_t dtype, int32_t compute,

@@ -148,7 +148,7 @@ def _declare(library: ctypes.CDLL) -> None:
     statistics = library.adamas_statistics
     statistics.argtypes = [POINTER(LaunchStruct), c_void_p, c_int32, c_void_p, c_void_p]
     squares.restype = ratios.restype = statistics.restype = c_int
-    library.adamas_touch.argtypes = [c_int64, c_void_p, c_int64, c_int32, c_void_p]
+    library.adamas_touch.argtypes = [c_int64, c_void_p, c_int64, c_int32, c_int64, c_void_p]
     library.adamas_touch.restype = c_int64
     library.adamas_merge.argtypes = [c_int64, c_void_p, c_void_p, c_int32, c_int32, c_int64, c_int32, c_void_p]
     library.adamas_merge.restype = None

@@ -14,7 +14,7 @@ import torch
 from adamas.engines.launch import Item
 from adamas.pages import in_large_pages
 from adamas.rules import AMSGrad, Rule
-from adamas.sparse.merging import different
+from adamas.sparse.merging import Room, different
 from adamas.sparse.table import Table
 
 _TOLERANCE = {torch.float32: 2.0**-25, torch.float64: 2.0**-54}
@@ -42,6 +42,7 @@ class Lag:
         table: the sums over steps; None before the first.
         mover: catches rows up: all, or those with these numbers; returns how many were behind. An engine's.
         sparse_dim: how many dimensions of the parameter its rows are counted along; an engine's, too.
+        room: for the rows that are caught up or stepped.
     """
 
     def __init__(self, item: Item, height: int, now: int) -> None:
@@ -51,6 +52,7 @@ class Lag:
         self._now = now
         self.mover: Callable[[torch.Tensor | None], int] | None = None
         self.sparse_dim = 1
+        self.room = Room()
 
     @property
     def now(self) -> int:
@@ -112,7 +114,7 @@ class Lag:
         if self.table is None or self.table.now == self.table.start or self.mover is None:
             return 0
         with torch.no_grad():
-            return self.mover(None if rows is None else different(self.item.name, rows, len(self.last)))
+            return self.mover(None if rows is None else different(self.item.name, rows, len(self.last), self.room))
 
     def flush(self) -> None:
         """Catch up all rows, and forget how they lagged."""

@@ -16,7 +16,7 @@ from adamas.engines.looks import Looks
 from adamas.engines.rows import Rows
 from adamas.sparse.gradients import Touched, height_of, refuse_settings, same_kind
 from adamas.sparse.lag import Lag, check_exact
-from adamas.sparse.merging import entries_of, gather
+from adamas.sparse.merging import Room, entries_of, gather
 from adamas.sparse.table import Table
 
 ROW_STEP = "row_step"
@@ -40,7 +40,7 @@ class RowsLaunch:
         self._hyper = Hyper(item.rule)
         self._checked: SimpleNamespace | None = None
         self._entries: Looks | None = None  # how entries look that can be taken as they are
-        self._room: torch.Tensor | None = None  # of the last rows: new memory in every step would be cold
+        self._room = Room() if lag is None else lag.room
         if lag is not None:
             lag.item, lag.mover, lag.sparse_dim = item, self._move, sparse_dim
 
@@ -62,9 +62,7 @@ class RowsLaunch:
             if same and seen[1].dtype == values.dtype and len(seen[0]) == 1 and len(values) > 1:
                 self._entries = Looks(seen, free=(1, 0))
         self.check(group)
-        touched = gather(item.name, index, values, self.height, self._compute, self._room)
-        self._room = touched.room
-        return touched
+        return gather(item.name, index, values, self.height, self._compute, self._room)
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise RuntimeError for hyper-parameters that do not go with a sparse gradient."""

@@ -34,13 +34,39 @@ def entries_of(name: str, p: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Te
     return index.reshape(-1).contiguous(), as_real(entries).contiguous()
 
 
+class Room:
+    """Where the library writes which rows there are; the next time, it sees whether they are the same ones.
+
+    They are when rows are stepped that were just read.
+
+    Attributes:
+        numbers: as `adamas_touch` leaves them (int32).
+    """
+
+    def __init__(self) -> None:
+        self.numbers = torch.empty(0, dtype=torch.int32)
+        self._entries = self._rows = 0
+
+    def sort(self, loaded: Any, index: torch.Tensor, height: int) -> int:
+        """Return how many different rows an index has, or -1 - the place of what is none."""
+        count = index.numel()
+        known = self._rows if self._entries == count else 0
+        if self.numbers.numel() < 8 * count + 2:
+            self.numbers = torch.empty(8 * count + 2, dtype=torch.int32)
+        found = loaded.adamas_touch(
+            count, index.data_ptr(), height, torch.get_num_threads(), known, self.numbers.data_ptr()
+        )
+        self._entries, self._rows = count, max(found, 0)
+        return found
+
+
 def gather(
     name: str,
     index: torch.Tensor,
     values: torch.Tensor,
     height: int,
     compute: torch.dtype,
-    room: torch.Tensor | None = None,
+    room: Room | None = None,
 ) -> Touched:
     """Return the rows that entries touch.
 
@@ -50,7 +76,7 @@ def gather(
         values: the entries, a row of numbers each; real, contiguous.
         height: how many rows there are.
         compute: the dtype that the entries of a row are added in.
-        room: of what an earlier call returned and nobody needs any more; it is written over.
+        room: for the numbers; what an earlier call returned of it is written over.
 
     Raises:
         RuntimeError: if an index is out of range, or there are more entries than can be numbered.
@@ -69,26 +95,28 @@ def gather(
     loaded = _sorter(index, height)
     if loaded is None:
         return merge(name, index.view(count), values, height, compute)
-    distinct, room = _sorted(loaded, index, height, room)
+    room = room or Room()
+    distinct, numbers = room.sort(loaded, index, height), room.numbers
     if distinct < 0:
         refuse_index(name, int(index.view(count)[-1 - distinct]), height)
     if distinct == count:
-        return Touched(count, room, values, None)
+        return Touched(count, numbers, values, None)
     added = torch.empty(count - distinct, *values.shape[1:], dtype=compute)  # as many as there can be
     loaded.adamas_merge(
-        count, room.data_ptr(), values.data_ptr(), library.DTYPES[values.dtype], library.DTYPES[compute],
+        count, numbers.data_ptr(), values.data_ptr(), library.DTYPES[values.dtype], library.DTYPES[compute],
         values.numel() // count, torch.get_num_threads(), added.data_ptr(),
     )  # fmt: skip
-    return Touched(distinct, room, values, added)
+    return Touched(distinct, numbers, values, added)
 
 
-def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
+def different(name: str, rows: torch.Tensor, height: int, room: Room | None = None) -> torch.Tensor:
     """Return the different ones of some numbers of rows, increasing (int32 of the compiled library, else int64).
 
     Args:
         name: what errors call the parameter.
         rows: integers of any shape.
         height: how many rows there are.
+        room: for the numbers, which the next call writes over.
 
     Raises:
         IndexError: if there is no such row.
@@ -100,9 +128,10 @@ def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
     index = rows.detach().reshape(-1).long().contiguous()
     loaded = _sorter(index, height) if index.numel() < LONG else None
     if loaded is not None:
-        distinct, room = _sorted(loaded, index, height)
+        room = room or Room()
+        distinct = room.sort(loaded, index, height)
         if distinct >= 0:
-            return room[:distinct]
+            return room.numbers[:distinct]
     else:
         found = torch.unique(index)
         if not len(found) or (int(found[0]) >= 0 and int(found[-1]) < height):
@@ -113,16 +142,6 @@ def different(name: str, rows: torch.Tensor, height: int) -> torch.Tensor:
 def _sorter(index: torch.Tensor, height: int) -> Any:
     """Return the library if it can sort these numbers of rows, else None."""
     return library.load() if index.is_cpu and height < HIGH else None
-
-
-def _sorted(
-    loaded: Any, index: torch.Tensor, height: int, room: torch.Tensor | None = None
-) -> tuple[int, torch.Tensor]:
-    """Return how many different rows there are, or -1 - the place of what is none; and what `adamas_touch` writes."""
-    count = index.numel()
-    if room is None or room.numel() < 8 * count + 2:
-        room = torch.empty(8 * count + 2, dtype=torch.int32)
-    return loaded.adamas_touch(count, index.data_ptr(), height, torch.get_num_threads(), room.data_ptr()), room
 
 
 def merge(name: str, rows: torch.Tensor, values: torch.Tensor, height: int, compute: torch.dtype) -> Touched:
