@@ -275,8 +275,8 @@ BUGS = (
     Bug(
         "sums that begin where threads meet are left out",
         "csrc/touch.cpp",
-        "first_sum(sums, ends, n * turn.me / turn.team)",
-        "first_sum(sums, ends, n * turn.me / turn.team + (turn.me != 0))",
+        "first_from(n * me / turn.team, sums",
+        "first_from(n * me / turn.team + (me != turn.team), sums",
         "tests/sparse/test_merging.py",
     ),
     Bug(

@@ -30,6 +30,21 @@ void add_up(int64_t values, const uint32_t* many, uint32_t* at) {
   }
 }
 
+// The first of n things, one behind the other, that begins at this entry or behind; n if none does.
+template <class Begin>
+int64_t first_from(int64_t entry, int64_t n, Begin begin) {
+  int64_t low = 0, high = n;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (begin(middle) < entry) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 // Sorts entries in parts, by a thread each: a part has the rows whose highest digit is in some range. Those that step the
 // rows then find them in their own caches.
 class Sort {
@@ -77,7 +92,7 @@ class Sort {
       for (int64_t k = 0, end = digits_.values(); k < end; ++k) at[k] += many_[p][k];
     }
     add_up(digits_.values(), at, at);
-    const int64_t low = first_digit(at, begin_of(part)), high = first_digit(at, begin_of(part + 1));
+    const int64_t low = first_digit(at, part), high = first_digit(at, part + 1);
     Part& mine = part_[part];
     mine = {begins(at, low), begins(at, high), 0, 0, 0, nullptr};
     uint64_t *from = room_ + mine.begin, *to = from + count_;
@@ -127,18 +142,9 @@ class Sort {
 
   int64_t begin_of(int part) const { return count_ * part / parts_; }
 
-  // The first of the highest digits that begin at this entry or behind; at: where each begins.
-  int64_t first_digit(const uint32_t* at, int64_t entry) const {
-    int64_t low = 0, high = digits_.values();
-    while (low < high) {
-      const int64_t middle = (low + high) / 2;
-      if (int64_t(at[middle]) < entry) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
+  // The first of the highest digits that a part has; at: where each begins.
+  int64_t first_digit(const uint32_t* at, int part) const {
+    return first_from(begin_of(part), digits_.values(), [=](int64_t digit) { return int64_t(at[digit]); });
   }
 
   int64_t begins(const uint32_t* at, int64_t digit) const { return digit < digits_.values() ? at[digit] : count_; }

@@ -91,20 +91,6 @@ struct Entries {
   }
 };
 
-// The first of some sums that begins at this entry or behind.
-int64_t first_sum(int64_t sums, const int32_t* ends, int64_t entry) {
-  int64_t low = 0, high = sums;
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (ends[2 * middle] < entry) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
 // Whether the rows in room, of as many entries, are those of an index: all its places are there, and have the row they had.
 bool fits(int64_t count, const int64_t* index, int64_t known, const int32_t* room) {
   const int32_t *const row = room, *const source = row + count, *const order = source + count, *const ends = order + count;
@@ -158,8 +144,11 @@ void adamas_merge(int64_t count, const int32_t* room, const void* values, int32_
 #endif
   {
     const Turn turn = my_turn();  // sums differ in how many entries they have: each thread takes as many entries
-    const int64_t last = first_sum(sums, ends, n * (turn.me + 1) / turn.team);
-    for (int64_t k = first_sum(sums, ends, n * turn.me / turn.team); k < last; ++k) {
+    const auto first_sum = [=](int me) {
+      return first_from(n * me / turn.team, sums, [=](int64_t k) { return int64_t(ends[2 * k]); });
+    };
+    const int64_t last = first_sum(turn.me + 1);
+    for (int64_t k = first_sum(turn.me); k < last; ++k) {
       const int32_t* const place = order + ends[2 * k];
       const int64_t several = ends[2 * k + 1] - ends[2 * k];
       if (compute == ADAMAS_FLOAT64) {
