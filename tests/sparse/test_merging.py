@@ -94,12 +94,12 @@ def test_the_first_index_out_of_range_is_named(threads: int, bad: list[int]) -> 
 
 
 def test_room_of_before_is_written_over() -> None:
-    """And new room made where it is too small."""
+    """And new room made where it is too small, or far too large."""
     room, before = Room(), torch.empty(0)
-    for count in (30, 10, 200, 199):
+    for count, same in ((30, False), (10, True), (200, False), (199, True), (9000, False), (2300, True), (2000, False)):
         index, values = many("alike", count, 50), torch.randn(count, 3)
         found = gather("w", index, values, 50, torch.float32, room)
-        assert (found.room is before) == (count in (10, 199))
+        assert (found.room is before) == same
         theirs, before = merge("w", index, values, 50, torch.float32), found.room
         assert torch.equal(found.rows, theirs.rows)
         assert torch.equal(found.merged(), theirs.merged())

@@ -16,6 +16,7 @@ from adamas.sparse.gradients import Touched, check_entries, check_range, refuse_
 
 # So many rows, and entries, the library has no numbers for.
 HIGH, LONG = 1 << 31, 1 << 30
+_KEPT = 1 << 16  # numbers that room is kept for, however few are needed
 
 
 def entries_of(name: str, p: torch.Tensor, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,8 +52,9 @@ class Room:
         """Return how many different rows an index has, or -1 - the place of what is none."""
         count = index.numel()
         known = self._rows if self._entries == count else 0
-        if self.numbers.numel() < 8 * count + 2:
-            self.numbers = torch.empty(8 * count + 2, dtype=torch.int32)
+        needed = 8 * count + 2
+        if not needed <= self.numbers.numel() <= max(4 * needed, _KEPT):
+            self.numbers = torch.empty(needed, dtype=torch.int32)
         found = loaded.adamas_touch(
             count, index.data_ptr(), height, torch.get_num_threads(), known, self.numbers.data_ptr()
         )
@@ -86,15 +88,14 @@ def gather(
         >>> found.rows.tolist(), found.merged().tolist()
         ([2, 5], [[2.0], [5.0]])
     """
-    count = index.numel()
+    count, loaded = index.numel(), _sorter(index, height)
+    if loaded is None:
+        return merge(name, index.view(count), values, height, compute)
     if count >= LONG:
         raise RuntimeError(
             f"the gradient of {name} has {count} entries, and at most {LONG - 1} can be added up: call "
             f"p.grad = p.grad.coalesce() before the step, or look up fewer rows at a time"
         )
-    loaded = _sorter(index, height)
-    if loaded is None:
-        return merge(name, index.view(count), values, height, compute)
     room = room or Room()
     distinct, numbers = room.sort(loaded, index, height), room.numbers
     if distinct < 0:
