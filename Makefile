@@ -84,7 +84,7 @@ fuzz: $(VENV)/.dev ## look long for orders and arguments that break something (h
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz
 
 mutations: $(VENV)/.dev ## seed bugs into a copy, see that tests catch them all, write docs/mutations.md (10 minutes)
-	$(BIN)/python tools/mutations.py
+	$(BIN)/python -m tools.mutations
 
 soak: $(VENV)/.dev ## live through thousands of trainings in one process: nothing may grow
 	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(BIN)/python tools/soak.py 3000

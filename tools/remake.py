@@ -68,7 +68,7 @@ NUMBERS = (
         "python benchmarks/distributed.py",
         1,
     ),
-    Number("mutations", "bugs and the tests that catch them", "docs/mutations.md", "python tools/mutations.py", 10),
+    Number("mutations", "bugs and the tests that catch them", "docs/mutations.md", "python -m tools.mutations", 10),
     Number(
         "figures",
         "claims of the papers",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.mutations import BUGS, ROOT, Bug
+from tools.mutations import ROOT
+from tools.seeded_bugs import BUGS, Bug
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.what)
