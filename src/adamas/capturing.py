@@ -58,13 +58,13 @@ def take_step(optimizer: Any, found_inf: Any, scale: Any) -> None:
     """
     refuse_settings(optimizer)
     groups, plan = optimizer.param_groups, optimizer._plan
-    rules = [optimizer.rule(group) for group in groups]
-    grads = plan.grads(groups, rules, optimizer.state) if isinstance(plan, CapturablePlan) else None
+    grads = plan.grads(groups, optimizer.rule, optimizer.state) if isinstance(plan, CapturablePlan) else None
     if grads is None:
         if is_capturing():
             raise RuntimeError(_UNPLANNED)
+        rules = [optimizer.rule(group) for group in groups]
         plan = make_plan(groups, rules, optimizer.state, optimizer._lags, optimizer._how, capturable=True)
-        grads = plan.grads(groups, rules, optimizer.state)
+        grads = plan.grads(groups, optimizer.rule, optimizer.state)
     if grads is None or not isinstance(plan, CapturablePlan):
         raise RuntimeError("the optimizer was changed by another thread while it planned its step")
     optimizer._plan = plan

@@ -43,7 +43,8 @@ def _run(step: _Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if torch_optimizer._global_optimizer_pre_hooks or self._optimizer_step_pre_hooks:
         args, kwargs = _before(step, args, kwargs)
     result = step(*args, **kwargs)
-    self._optimizer_step_code()  # what torch's profiler looks for when it traces Python
+    if torch.autograd._profiler_enabled():
+        self._optimizer_step_code()  # what it looks for when it traces Python
     if torch_optimizer._global_optimizer_post_hooks or self._optimizer_step_post_hooks:
         post_hooks = self._optimizer_step_post_hooks.values()
         for hook in chain(post_hooks, torch_optimizer._global_optimizer_post_hooks.values()):

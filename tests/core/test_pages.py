@@ -9,6 +9,7 @@ import torch
 
 import adamas
 from adamas import pages
+from adamas.sparse import cpu
 
 THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 NUMEL = pages.LEAST  # a moment in int8 would be just large enough
@@ -57,6 +58,10 @@ def test_small_tensors_and_others_memory_are_left_alone(monkeypatch: pytest.Monk
     assert 0 < pages.LEAST - asked[0] < 4096 * 16
 
 
+def sparse_gradient(p: torch.Tensor) -> torch.Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([[5]]), torch.ones(1, 64), p.shape, check_invariants=True)
+
+
 @pytest.mark.parametrize("layout", [torch.sparse_coo, torch.strided], ids=str)
 def test_weights_with_sparse_gradients_are_to_be_in_large_pages(
     layout: torch.layout, monkeypatch: pytest.MonkeyPatch
@@ -64,7 +69,72 @@ def test_weights_with_sparse_gradients_are_to_be_in_large_pages(
     asked: list[range] = []
     monkeypatch.setattr(pages, "_madvise", lambda: lambda start, size, advice: asked.append(range(start, start + size)))
     p = torch.nn.Parameter(torch.zeros(pages.LEAST // 256, 64))
-    row = torch.sparse_coo_tensor(torch.tensor([[5]]), torch.ones(1, 64), p.shape, check_invariants=True)
-    p.grad = row if layout == torch.sparse_coo else row.to_dense()
+    p.grad = sparse_gradient(p) if layout == torch.sparse_coo else sparse_gradient(p).to_dense()
     adamas.AdamW([p], engine="cpu").step()
     assert any(p.data_ptr() + p.nbytes - 1 in each for each in asked) == (layout == torch.sparse_coo)
+
+
+def can_be_made() -> bool:
+    """Say whether this system makes large pages when it is asked to."""
+    advise, page = pages._madvise(), pages._large_page()
+    if advise is None or not page:
+        return False
+    x = torch.ones(2 * page, dtype=torch.uint8)
+    return advise(-(-x.data_ptr() // page) * page, page, pages._COLLAPSE) == 0
+
+
+@pytest.mark.skipif(not can_be_made(), reason="the system does not make large pages at once")
+def test_the_first_sparse_step_makes_large_pages_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "maker", pages.Maker())  # no other test's weights have been where these are
+    p = torch.nn.Parameter(torch.ones(pages.LEAST // 64, 64))
+    before = p.detach().clone()
+    p.grad = sparse_gradient(p)
+    optimizer = adamas.AdamW([p], lr=0.0, weight_decay=0.0, engine="cpu")
+    assert huge(p) == 0.0
+    optimizer.step()
+    assert huge(p) > 0.5
+    assert torch.equal(p.detach(), before)
+
+
+def record(monkeypatch: pytest.MonkeyPatch, page: int) -> list[tuple[int, int]]:
+    """Have large pages of this size be asked for in vain; return where the list of them will be: offsets and sizes."""
+    asked: list[tuple[int, int]] = []
+
+    def advise(start: int, size: int, advice: int) -> int:
+        if advice == pages._COLLAPSE:
+            asked.append((start, size))
+        return -1
+
+    monkeypatch.setattr(pages, "_madvise", lambda: advise)
+    monkeypatch.setattr(pages, "_large_page", lambda: page)
+    return asked
+
+
+def test_each_page_is_made_large_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = 2**21
+    asked = record(monkeypatch, page)
+    maker, x = pages.Maker(), torch.empty(2 * pages.LEAST, dtype=torch.uint8)
+    maker.make(x)
+    maker.make(x)
+    assert asked == [(at, page) for at in range(asked[0][0], asked[-1][0] + 1, page)]
+    assert 0 <= asked[0][0] - x.data_ptr() < page
+    assert 0 <= x.data_ptr() + x.nbytes - (asked[-1][0] + page) < page
+
+
+@pytest.mark.parametrize(("seconds", "page"), [(-1.0, 2**21), (1.0, 0)], ids=["no time left", "none wanted"])
+def test_pages_are_left_as_they_are(seconds: float, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = record(monkeypatch, page)
+    maker = pages.Maker(seconds)
+    maker.make(torch.empty(2 * pages.LEAST, dtype=torch.uint8))
+    assert asked == []
+    assert maker.seconds <= seconds
+
+
+def test_time_is_taken_from_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = record(monkeypatch, 2**21)
+    clock = iter(range(100))
+    monkeypatch.setattr(pages.time, "perf_counter", lambda: float(next(clock)))
+    maker = pages.Maker(3.0)
+    maker.make(torch.empty(2 * pages.LEAST, dtype=torch.uint8))
+    assert len(asked) == 3
+    assert maker.seconds < 0

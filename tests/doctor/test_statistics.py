@@ -40,7 +40,7 @@ def stepped(optimizer: adamas.Optimizer) -> list[Reading]:
     """Take one step that is looked at."""
     rules = [optimizer.rule(group) for group in optimizer.param_groups]
     plan: Plan = make_plan(optimizer.param_groups, rules, optimizer.state, {})
-    grads = plan.grads(optimizer.param_groups, rules, optimizer.state)
+    grads = plan.grads(optimizer.param_groups, optimizer.rule, optimizer.state)
     assert grads is not None
     plan.look = True
     plan.run(grads, 1.0)

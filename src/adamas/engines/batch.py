@@ -56,7 +56,8 @@ class Batch:
         self._groups = [group for group, _, _ in self._segments]
         self._across = Across(items)
         self._hyper = Hyper(self._rule)
-        self._different: list[SimpleNamespace] = []  # hyper-parameters of the last step, and whether any of them clip
+        self._settings: int | None = None  # of the last step; the hyper-parameters, and whether any of them clip
+        self._different: list[SimpleNamespace] = []
         self._clips = False
         self._places: list[int] = []
         self._row_of_each = array("i")
@@ -68,6 +69,7 @@ class Batch:
         inverse_scale: float,
         part: Part | None = None,
         look: bool = False,
+        settings: int | None = None,
     ) -> None:
         """Take one step for all items.
 
@@ -77,7 +79,11 @@ class Batch:
             inverse_scale: what to multiply the gradients with.
             part: which part of the step's gradients these are; None if they are all.
             look: whether to take statistics.
+            settings: a number that is another one whenever a hyper-parameter is; None if nobody has looked.
         """
+        if settings is None or settings != self._settings:
+            self._settings = settings
+            self._read(groups)
         if self._steps is None:
             steps = array("d", [1.0]) * len(self.items)
         else:
@@ -86,7 +92,7 @@ class Batch:
         if self._first:
             columns.append(array("d", [item.fresh for item in self.items]))
         rows = Rows(self._rule, self._dtypes, inverse_scale, part)
-        row_of = self._row_of(rows, groups, columns)
+        row_of = self._row_of(rows, columns)
         self.update_rms = None
         if self._clips:
             self.update_rms = clip_updates(self._launch, self.items, grads, rows, row_of, steps, self._across)
@@ -105,23 +111,25 @@ class Batch:
             for item in self.items:
                 item.fresh = False
 
-    def _row_of(self, rows: Rows, groups: Sequence[dict[str, Any]], columns: Sequence[array]) -> array:
+    def _read(self, groups: Sequence[dict[str, Any]]) -> None:
+        """Read the hyper-parameters of the items' groups."""
+        self._different, places = self._hyper.of_all(list(map(groups.__getitem__, self._groups)))
+        self._clips = any(threshold(h) is not None for h in self._different)
+        if places != self._places:  # rows are numbered as they come: those of last time have the same numbers
+            self._places, runs = places, zip(places, self._segments, strict=True)
+            self._row_of_each = array("i", chain.from_iterable([row] * (end - at) for row, (_, at, end) in runs))
+
+    def _row_of(self, rows: Rows, columns: Sequence[array]) -> array:
         """Return which row each item takes."""
-        different, places = self._hyper.of_all(list(map(groups.__getitem__, self._groups)))
-        if different is not self._different:
-            self._different, self._clips = different, any(threshold(h) is not None for h in different)
         if len(self.items) == 1 or all(column.count(column[0]) == len(column) for column in columns):
             counters = tuple(map(_first, columns))
-            for h in different:
+            for h in self._different:
                 rows.place(h, counters)
-            if places is not self._places:  # rows are numbered as they come: those of last time have the same numbers
-                self._places, runs = places, zip(places, self._segments, strict=True)
-                self._row_of_each = array("i", chain.from_iterable([row] * (end - at) for row, (_, at, end) in runs))
             return self._row_of_each[:]  # what clips updates changes it
         row_of = array("i")
-        for place, (_, start, end) in zip(places, self._segments, strict=True):
+        for place, (_, start, end) in zip(self._places, self._segments, strict=True):
             own = zip(*(column[start:end] for column in columns), strict=True)
-            row_of += array("i", [rows.place(different[place], values) for values in own])
+            row_of += array("i", [rows.place(self._different[place], values) for values in own])
         return row_of
 
 

@@ -9,7 +9,7 @@ what they were at the capture. Nothing is copied from the host, and nothing that
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import methodcaller
 from typing import Any, cast
 
@@ -201,9 +201,9 @@ class CapturablePlan(Plan):
         """Where the parameters are."""
         return self.items[0].param.device if self.items else torch.device("cpu")
 
-    def grads(self, groups: _Groups, rules: list[type[Rule]], states: Any) -> list[Any] | None:
+    def grads(self, groups: _Groups, rule: Callable[[dict[str, Any]], type[Rule]], states: Any) -> list[Any] | None:
         """Return the gradients in the plan's order, or None if the plan no longer fits."""
-        return super().grads(groups, rules, states) if is_capturable(groups) else None
+        return super().grads(groups, rule, states) if is_capturable(groups) else None
 
     def take(self, grads: Sequence[Any], asked: Asked) -> None:
         """Take one step with the gradients that `grads` returned, or not.

@@ -23,6 +23,35 @@ PACED: dict[str, Callable[[float, float], float]] = {
 DECAY_MODES = ("l2", "decoupled", *PACED)
 
 
+class Settings:
+    """Says whether any hyper-parameter of any group changed: one look for all that depends on them.
+
+    Attributes:
+        version: another number whenever one of them may be another.
+
+    Example:
+        >>> settings, group = Settings(), {"params": [], "lr": 0.5}
+        >>> settings.look([group]), settings.look([group])
+        (1, 1)
+        >>> group["lr"] = 0.25
+        >>> settings.look([group])
+        2
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._values: list[Any] = []
+
+    def look(self, groups: Sequence[dict[str, Any]]) -> int:
+        """Look at all groups; return the version."""
+        values = list(chain.from_iterable(map(dict.values, groups)))
+        if not (self._values and identical(values, self._values)):
+            self.version += 1
+            # a tensor can change where it is
+            self._values = [] if any(issubclass(kind, torch.Tensor) for kind in set(map(type, values))) else values
+        return self.version
+
+
 class Hyper:
     """The hyper-parameters of all groups of one rule; those of groups with equal values are the same object.
 
@@ -33,11 +62,9 @@ class Hyper:
         self._rule = rule
         self._last: dict[int, tuple[list[Any], SimpleNamespace]] = {}
         self._equal: dict[Any, SimpleNamespace] = {}
-        self._values: list[Any] = []  # of all groups asked about together, and the answer
-        self._found: tuple[list[SimpleNamespace], list[int]] = ([], [])
 
     def of_all(self, groups: Sequence[dict[str, Any]]) -> tuple[list[SimpleNamespace], list[int]]:
-        """Return the different hyper-parameters of groups, and each group's place; the same lists if none changed.
+        """Return the different hyper-parameters of groups, and each group's place among them.
 
         Example:
             >>> from adamas.rules import Adam
@@ -46,15 +73,10 @@ class Hyper:
             >>> [h.lr for h in different], places
             ([0.5, 0.25], [0, 1, 0])
         """
-        values = list(chain.from_iterable(map(dict.values, groups)))
-        if self._values and identical(values, self._values):
-            return self._found
         each = list(map(self.of, groups))
         different = {id(h): h for h in each}
         places = {key: place for place, key in enumerate(different)}
-        self._found = list(different.values()), [places[id(h)] for h in each]
-        self._values = [] if any(isinstance(value, torch.Tensor) for value in values) else values
-        return self._found
+        return list(different.values()), [places[id(h)] for h in each]
 
     def of(self, group: dict[str, Any]) -> SimpleNamespace:
         """Return a group's hyper-parameters as they are now.

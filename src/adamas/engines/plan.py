@@ -7,7 +7,7 @@ moved, one look at every group's hyper-parameters, and one call per launch.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ import torch
 
 from adamas.engines.across import Across
 from adamas.engines.batch import Batch
+from adamas.engines.hyper import Settings
 from adamas.engines.launch import Item
 from adamas.engines.looks import Looks
 from adamas.engines.objects import addresses, identical
@@ -36,8 +37,13 @@ _params = itemgetter("params")
 class Toucher(Protocol):
     """Finds the rows that a sparse gradient touches."""
 
-    def touch(self, group: dict[str, Any]) -> Any | None:
-        """Return what a batch takes for a gradient, or None if the gradient is of another kind than planned."""
+    def touch(self, group: dict[str, Any], settings: int) -> Any | None:
+        """Return what a batch takes for a gradient, or None if the gradient is of another kind than planned.
+
+        Args:
+            group: the parameter's group.
+            settings: a number that is another one whenever a hyper-parameter is.
+        """
         ...
 
 
@@ -90,6 +96,8 @@ class Plan:
         self.look = False
         self.updates: list[tuple[Sequence[Item], array]] = []
         self._structure = list(map(structure, groups))
+        self._settings = Settings()
+        self._fits = 0  # the settings that it was last seen to fit
         self.items: list[Item] = list(chain.from_iterable(batch.items for batch in self._batches))
         self.dense = len(self.items) - len(sparse)
         self._touchers = [(toucher, groups[batch.items[0].group]) for batch, toucher in sparse]
@@ -106,16 +114,21 @@ class Plan:
         self._tensors = list(_tensors(self._own_states))
         self._changes = State.changes
 
-    def grads(self, groups: _Groups, rules: list[type[Rule]], states: _States) -> list[Any] | None:
+    def grads(self, groups: _Groups, rule: Callable[[dict[str, Any]], type[Rule]], states: _States) -> list[Any] | None:
         """Return the gradients in the plan's order, or None if the plan no longer fits; of sparse ones what they touch.
 
         Args:
             groups: the parameter groups now.
-            rules: the rule that each of them asks for now.
+            rule: says which rule a group asks for.
             states: the optimizer's state now.
         """
-        if groups is not self._groups or states is not self._states or rules != self._rules:
+        if groups is not self._groups or states is not self._states:
             return None
+        settings = self._settings.look(groups)
+        if settings != self._fits:
+            if list(map(rule, groups)) != self._rules or list(map(structure, groups)) != self._structure:
+                return None
+            self._fits = settings
         grads = self._pieces.grads()
         weights = self._owners if self._pieces.whole else self._weights()
         if weights is None or not self._looks.same(grads if self._steady else [*weights, *grads]):
@@ -125,10 +138,10 @@ class Plan:
         # p.data = ... can change the address alone, but not that of what is local of a DTensor.
         if not self._steady and addresses(weights) != self._addresses:
             return None
-        if not (self._state_is_same() and self._groups_are_same()):
+        if not (self._state_is_same() and identical(list(_members(groups)), self._members)):
             return None
         for toucher, group in self._touchers:
-            touched = toucher.touch(group)
+            touched = toucher.touch(group, settings)
             if touched is None:
                 return None
             grads.append(touched)
@@ -152,7 +165,8 @@ class Plan:
             gathering.begin(self.items)
         for batch in self._batches:
             end = start + len(batch.items)
-            batch.run(grads[start:end], self._groups, inverse_scale, look=self.look and start < self.dense)
+            look = self.look and start < self.dense
+            batch.run(grads[start:end], self._groups, inverse_scale, look=look, settings=self._fits)
             if batch.update_rms is not None:
                 self.updates.append((batch.items, batch.update_rms))
             start = end
@@ -164,12 +178,6 @@ class Plan:
     def readings(self) -> list[Reading]:
         """Return the statistics of the last step, if they were taken, in the order of the items."""
         return list(chain.from_iterable(batch.readings for batch in self._batches))
-
-    def _groups_are_same(self) -> bool:
-        """Say whether the groups have the same parameters and ask for the same kind of step."""
-        return identical(list(_members(self._groups)), self._members) and (
-            list(map(structure, self._groups)) == self._structure
-        )
 
     def _state_is_same(self) -> bool:
         """Say whether every state is the dict, with the tensors, that the plan was made for."""

@@ -15,7 +15,7 @@ from adamas.engines.launch import Item
 from adamas.engines.layout import dense_strides
 from adamas.engines.library import INDEX_FLAT, LagStruct, Layout, RowsStruct, TrialStruct
 from adamas.engines.rows import Rows
-from adamas.pages import in_large_pages
+from adamas.pages import maker
 from adamas.rules import AMSGrad
 from adamas.sparse.gradients import Touched, height_of
 from adamas.sparse.lag import Lag
@@ -43,7 +43,7 @@ class CpuRows(RowsLaunch):
         loaded = library.load()
         if loaded is None:
             raise RuntimeError(cpu.NO_LIBRARY)
-        in_large_pages(item.param)
+        maker.make(item.param)
         self._library, self._launch = loaded, CpuLaunch([item], [item.param])
         if item.rounding.name != "nearest" and self.width % _STRIP:
             self._layout = _indexed(item.param.numel())

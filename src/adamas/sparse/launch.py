@@ -38,14 +38,18 @@ class RowsLaunch:
         self.width = prod(item.param.shape[sparse_dim:])
         self._compute = item.compute
         self._hyper = Hyper(item.rule)
-        self._checked: SimpleNamespace | None = None
+        self._checked = 0  # settings that go with a sparse gradient
         self._entries: Looks | None = None  # how entries look that can be taken as they are
         self._room = Room() if lag is None else lag.room
         if lag is not None:
             lag.item, lag.mover, lag.sparse_dim = item, self._move, sparse_dim
 
-    def touch(self, group: dict[str, Any]) -> Touched | None:
+    def touch(self, group: dict[str, Any], settings: int) -> Touched | None:
         """Return the rows that the parameter's gradient touches, or None if it is of another kind than planned.
+
+        Args:
+            group: the parameter's group.
+            settings: a number that is another one whenever a hyper-parameter is.
 
         Raises:
             RuntimeError: if the gradient or its group's hyper-parameters cannot be used; nothing was changed then.
@@ -61,18 +65,16 @@ class RowsLaunch:
             same = [each.data_ptr() for each in seen] == [index.data_ptr(), values.data_ptr()]
             if same and seen[1].dtype == values.dtype and len(seen[0]) == 1 and len(values) > 1:
                 self._entries = Looks(seen, free=(1, 0))
-        self.check(group)
+        if settings != self._checked:
+            self.check(group)
+            self._checked = settings
         return gather(item.name, index, values, self.height, self._compute, self._room)
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise RuntimeError for hyper-parameters that do not go with a sparse gradient."""
-        h = self._hyper.of(group)
-        if h is self._checked:
-            return
         refuse_settings(self.item.name, group)
         if self.lag is not None:
-            check_exact(self.item.name, h, self.item.rule)
-        self._checked = h
+            check_exact(self.item.name, self._hyper.of(group), self.item.rule)
 
     def run(self, grads: Sequence[Any], rows: Rows, row_of: array, steps: array) -> None:
         """Take one step for the rows of ``grads[0]``, a `Touched`."""
