@@ -44,8 +44,9 @@ _BLOCK = {4: (128, 4), 5: (128, 4), 6: (32, 2), 7: (64, 4)}  # elements of a blo
 class Replay:
     """Stands for the library: steps a launch by the program ``replay``."""
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    def __init__(self, command: list[str], folder: Path, host: Any) -> None:
         self.command, self.folder = command, folder
+        self.advance = host.adamas_advance
         self.launches, self.isas = 0, set()
 
     def adamas_step(self, struct: LaunchStruct) -> int:
@@ -61,6 +62,8 @@ class Replay:
     def adamas_step_rows(self, rows: RowsStruct) -> int:
         """Step rows there."""
         self.replay(rows.launch.contents, _ROWS, written_rows(rows, stepped=True), last_of(rows), rows)
+        if rows.lag:
+            self.advance(rows.lag)
         return 0
 
     def adamas_catch_up(self, rows: RowsStruct) -> int:
@@ -268,7 +271,7 @@ def main(command: list[str]) -> int:
     if host is None:
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        replay = Replay(command, Path(folder))
+        replay = Replay(command, Path(folder), host)
         there = SimpleNamespace(
             adamas_step=replay.adamas_step,
             adamas_ratios=host.adamas_ratios,
@@ -277,7 +280,6 @@ def main(command: list[str]) -> int:
             adamas_catch_up=replay.adamas_catch_up,
             adamas_touch=host.adamas_touch,
             adamas_merge=host.adamas_merge,
-            adamas_advance=host.adamas_advance,
             adamas_squares=host.adamas_squares,
             adamas_count=host.adamas_count,
             adamas_read=host.adamas_read,

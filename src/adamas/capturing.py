@@ -25,12 +25,12 @@ _UNPLANNED = (
 )
 
 
-_HAS_CUDA = torch.backends.cuda.is_built()  # of torch; ROCm's is, too
+HAS_CUDA = torch.backends.cuda.is_built()  # of torch; ROCm's is, too
 
 
 def is_capturing() -> bool:
     """Say whether the current stream is being captured into a CUDA graph."""
-    return _HAS_CUDA and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+    return HAS_CUDA and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
 def refuse_capture(optimizer: Any) -> None:

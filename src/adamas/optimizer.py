@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
-from adamas.capturing import refuse_capture, take_step
+from adamas import capturing
 from adamas.checkpoint import LoadReport, header, load_state_dict
 from adamas.doctor import Doctor, Finding, NoiseScale, Patient, findings, from_looks, scalars
 from adamas.engines.captured import is_capturable
@@ -201,9 +201,10 @@ class Optimizer(torch.optim.Optimizer):
         found_inf, scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
         if is_capturable(self.param_groups):
             with torch.no_grad():
-                take_step(self, found_inf, scale)
+                capturing.take_step(self, found_inf, scale)
             return loss
-        refuse_capture(self)
+        if capturing.HAS_CUDA:
+            capturing.refuse_capture(self)
         if found_inf is not None and found_inf.item():
             self.guards.skip(self.param_groups, "the gradient scaler found an infinite or NaN gradient")
             return loss

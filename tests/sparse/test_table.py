@@ -22,7 +22,8 @@ def advanced(beta1: float, beta2: float, constant: bool) -> tuple[Table, list[Si
     ]
     table = Table(5, steps[0], constant, 2.0**-25)
     for h in steps:
-        table.advance(h)
+        table.begin(h)
+        table.advance()
     return table, steps
 
 

@@ -84,7 +84,7 @@ def plain(value: Any) -> Any:
 @contextmanager
 def recorded() -> Iterator[Recording]:
     """Record what happens inside, as while a graph is captured; nothing may come from the host but arguments."""
-    recording, run, same = Recording(), InterpretedFunction.run, Looks.same
+    recording, run = Recording(), InterpretedFunction.run
 
     def launch(self: Any, *args: Any, **kwargs: Any) -> None:
         def again(*args: Any, **kwargs: Any) -> None:
@@ -95,9 +95,12 @@ def recorded() -> Iterator[Recording]:
         again(*args, **kwargs)
         recording.calls.append((again, args, kwargs, []))
 
-    def looked(self: Looks, tensors: Any) -> bool:
-        with _disable_current_modes():  # torch's guard takes a mode of dispatch for another kind of tensor
-            return same(self, tensors)
+    def look(self: Looks) -> Any:
+        def same(*tensors: Any) -> bool:
+            with _disable_current_modes():  # torch's guard takes a mode of dispatch for another kind of tensor
+                return self.__dict__["same"](*tensors)
+
+        return same
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("numbers of the host")
@@ -105,7 +108,8 @@ def recorded() -> Iterator[Recording]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InterpretedFunction, "run", launch)
         patch.setattr(capturing, "is_capturing", lambda: True)
-        patch.setattr(Looks, "same", looked)
+        looked = property(look, lambda self, check: self.__dict__.update(same=check))
+        patch.setattr(Looks, "same", looked, raising=False)
         patch.setattr(torch, "frombuffer", refuse)
         with recording:
             yield recording

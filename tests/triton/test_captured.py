@@ -290,6 +290,7 @@ def test_what_a_capture_finds_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     training.params[0].grad = None
     before = [p.detach().clone() for p in training.params]
     monkeypatch.setattr(capturing, "is_capturing", lambda: True)
+    monkeypatch.setattr(capturing, "HAS_CUDA", True)
     with pytest.raises(RuntimeError, match="not like the one before it"):
         optimizer.step()
     assert all(map(same_bits, before, (p.detach() for p in training.params)))

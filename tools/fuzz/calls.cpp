@@ -208,9 +208,9 @@ static uint64_t advancing(Random& random) {
   Memory powers(reach * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1), sums((steps + 1) * ADAMAS_SUMS * 8, ADAMAS_FLOAT64, 1);
   for (Memory* each : {&powers, &sums}) each->fill(random, false);
   table.c.sums = reinterpret_cast<double*>(sums.data());
+  table.c.powers = reinterpret_cast<double*>(powers.data());
   table.aim();
-  adamas_advance(&table.c, reinterpret_cast<double*>(powers.data()), random.share(), random.share(), random.share(),
-                 random.share(), random.share());
+  adamas_advance(&table.c);
   CHECK(powers.intact() && sums.intact());
   return hash_of(sums);
 }

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define ADAMAS_ABI 9
+#define ADAMAS_ABI 10
 #define ADAMAS_MAX_SLOTS 3
 #define ADAMAS_MAX_DIMS 8
 #define ADAMAS_LOW (2 + ADAMAS_MAX_SLOTS)  // operands: weight, gradient, slots, the bits below the weight
@@ -81,6 +81,9 @@ typedef struct {
   double *kept, *rate, *unbias;
   double *power1, *power2, *half2;  // by the number of steps that were missed
   double eps, tolerance;
+  const double* powers;  // what terms shrink by: a row of ADAMAS_SUMS for each of the reach's births, the oldest first
+  const double* next;    // numbers of the step after `now`: rate, r, keep, b1 and b2 to the number of steps since `start`;
+                         // NULL: it is not to be entered
 } AdamasLag;
 
 // Rows are at random places, so that their memory is asked for ahead: line by line while other rows are worked on, or that of
@@ -153,13 +156,11 @@ ADAMAS_EXPORT int64_t adamas_touch(int64_t count, const int64_t* index, int64_t 
 // adamas_touch left; there is a row of out for each sum.
 ADAMAS_EXPORT void adamas_merge(int64_t count, const int32_t* room, const void* values, int32_t dtype, int32_t compute,
                                 int64_t width, int32_t threads, void* out);
-// Step some rows, catching them up first if they lag. Returns 0, or -1 if a number is out of range.
+// Step some rows, catching them up first if they lag, and enter the step. Returns 0, or -1 if a number is out of range.
 ADAMAS_EXPORT int adamas_step_rows(const AdamasRows* rows);
 // Enter the step after lag->now: its numbers into the arrays, which have room for them, and its terms into the sums of all
-// births that it still moves. powers: a row of ADAMAS_SUMS for each of the reach's births, the oldest first. rate and r:
-// the step's own, see sparse/table.py; power1, power2: b1 and b2 to the number of steps since the start.
-ADAMAS_EXPORT void adamas_advance(const AdamasLag* lag, const double* powers, double rate, double r, double keep,
-                                  double power1, double power2);
+// births that it still moves.
+ADAMAS_EXPORT void adamas_advance(const AdamasLag* lag);
 // Catch up some rows; returns how many were behind, or -1.
 ADAMAS_EXPORT int64_t adamas_catch_up(const AdamasRows* rows);
 

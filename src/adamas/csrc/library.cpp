@@ -234,6 +234,7 @@ int adamas_step_rows(const AdamasRows* rows) {
       return int64_t(0);
     });
   });
+  if (rows->lag && rows->lag->next) adamas_advance(rows->lag);
   return 0;
 }
 
@@ -244,18 +245,18 @@ int64_t adamas_catch_up(const AdamasRows* rows) {
   });
 }
 
-void adamas_advance(const AdamasLag* lag, const double* powers, double rate, double r, double keep, double power1,
-                    double power2) {
+void adamas_advance(const AdamasLag* lag) {
+  const double rate = lag->next[0], r = lag->next[1], keep = lag->next[2];
   const int64_t at = lag->now + 1 - lag->start, first = at > lag->reach ? at - lag->reach : 0;
   lag->kept[at] = lag->kept[at - 1] * keep;
   lag->rate[at] = rate;
   lag->unbias[at] = 1 / r;
-  lag->power1[at] = power1;
-  lag->power2[at] = power2;
+  lag->power1[at] = lag->next[3];
+  lag->power2[at] = lag->next[4];
   double factor[ADAMAS_SUMS], power = rate / lag->kept[at];
   for (int n = 0; n < ADAMAS_SUMS; ++n) factor[n] = power *= r;
   double* const sums = lag->sums + first * ADAMAS_SUMS;
-  powers += (lag->reach - (at - first)) * ADAMAS_SUMS;
+  const double* const powers = lag->powers + (lag->reach - (at - first)) * ADAMAS_SUMS;
   for (int64_t i = 0; i < at - first; ++i) {
     for (int n = 0; n < ADAMAS_SUMS; ++n) sums[i * ADAMAS_SUMS + n] += powers[i * ADAMAS_SUMS + n] * factor[n];
   }

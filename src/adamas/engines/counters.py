@@ -27,20 +27,21 @@ class Counters:
         self._library = library.load() if compiled and tensors else None
         self._pointers = addresses(list(tensors))
         self._values = array("d", bytes(8 * len(tensors)))
+        self._all = (len(tensors), self._pointers.buffer_info()[0], self._values.buffer_info()[0])
 
     def count(self) -> array:
         """Add 1 to all, return the new values."""
         if self._library is None:
             torch._foreach_add_(list(self.tensors), 1.0)
             return self.read()
-        self._library.adamas_count(len(self.tensors), self._pointers.buffer_info()[0], self._values.buffer_info()[0])
+        self._library.adamas_count(*self._all)
         return self._values[:]
 
     def read(self) -> array:
         """Return the values."""
         if self._library is None:
             return array("d", [t.item() for t in self.tensors])
-        self._library.adamas_read(len(self.tensors), self._pointers.buffer_info()[0], self._values.buffer_info()[0])
+        self._library.adamas_read(*self._all)
         return self._values[:]
 
     def write(self, values: Sequence[float]) -> None:

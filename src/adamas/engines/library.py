@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-ABI = 9
+ABI = 10
 MAX_SLOTS, MAX_DIMS, BLOCK = 3, 8, 4096
 LOW = 2 + MAX_SLOTS
 STATISTICS = 13  # numbers of a tensor, as in engines/statistics.py
@@ -78,6 +78,8 @@ class LagStruct(Structure):
         ("half2", c_void_p),
         ("eps", c_double),
         ("tolerance", c_double),
+        ("powers", c_void_p),
+        ("next", c_void_p),
     )
 
 
@@ -152,8 +154,7 @@ def _declare(library: ctypes.CDLL) -> None:
     library.adamas_touch.restype = c_int64
     library.adamas_merge.argtypes = [c_int64, c_void_p, c_void_p, c_int32, c_int32, c_int64, c_int32, c_void_p]
     library.adamas_merge.restype = None
-    library.adamas_advance.argtypes = [POINTER(LagStruct), c_void_p, *[c_double] * 5]
-    library.adamas_advance.restype = None
+    library.adamas_advance.argtypes, library.adamas_advance.restype = [POINTER(LagStruct)], None
     library.adamas_step_rows.argtypes, library.adamas_step_rows.restype = [POINTER(RowsStruct)], c_int
     library.adamas_catch_up.argtypes, library.adamas_catch_up.restype = [POINTER(RowsStruct)], c_int64
     for function in (library.adamas_count, library.adamas_read, library.adamas_write):

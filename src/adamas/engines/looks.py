@@ -7,6 +7,7 @@ way without it, and a plan never relies on more than "nothing changed": where ei
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -33,25 +34,27 @@ class Looks:
         free: a dimension of each of them that may be of any size; none if empty. (Without torch's own check it may
             not: then a tensor of another size looks different.)
 
+    Attributes:
+        same: says whether tensors look as those did; None is no tensor. (It is torch's own check: one call less.)
+
     Example:
         >>> looks = Looks([torch.zeros(2, 3)])
-        >>> looks.same([torch.ones(2, 3)]), looks.same([torch.ones(3, 2).t()]), looks.same([None])
+        >>> looks.same(torch.ones(2, 3)), looks.same(torch.ones(3, 2).t()), looks.same(None)
         (True, False, False)
     """
 
+    same: Callable[..., bool]
+
     def __init__(self, tensors: Sequence[_Tensor], free: Sequence[int] = ()) -> None:
         guard = _guard(tensors, free)
-        self._check = guard.check if guard is not None else None
-        self._seen = [] if self._check else _properties(tensors)
+        self.same = guard.check if guard is not None else functools.partial(_same, _properties(tensors))
 
-    def same(self, tensors: Sequence[Any]) -> bool:
-        """Say whether these look as those did; None is no tensor."""
-        if self._check is not None:
-            return self._check(*tensors)
-        try:
-            return all(isinstance(x, _Tensor) for x in tensors) and _properties(tensors) == self._seen
-        except (RuntimeError, NotImplementedError):  # a sparse gradient has no strides
-            return False
+
+def _same(seen: list[list[Any]], *tensors: Any) -> bool:
+    try:
+        return all(isinstance(x, _Tensor) for x in tensors) and _properties(tensors) == seen
+    except (RuntimeError, NotImplementedError):  # a sparse gradient has no strides
+        return False
 
 
 def _properties(tensors: Sequence[_Tensor]) -> list[list[Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Protocol
 
 import torch
@@ -31,7 +31,7 @@ _States = dict[_Tensor, dict[str, Any]]
 
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable", "sparse", "row_steps")
-_params = itemgetter("params")
+_params, _grad = itemgetter("params"), attrgetter("grad")
 
 
 class Toucher(Protocol):
@@ -129,9 +129,9 @@ class Plan:
             if list(map(rule, groups)) != self._rules or list(map(structure, groups)) != self._structure:
                 return None
             self._fits = settings
-        grads = self._pieces.grads()
+        grads = list(map(_grad, self._pieces.owners)) if self._pieces.plain else self._pieces.grads()
         weights = self._owners if self._pieces.whole else self._weights()
-        if weights is None or not self._looks.same(grads if self._steady else [*weights, *grads]):
+        if weights is None or not self._looks.same(*([] if self._steady else weights), *grads):
             return None
         if self._absent and any(p.grad is not None for p in self._absent):
             return None

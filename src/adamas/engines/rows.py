@@ -61,9 +61,9 @@ class Rows:
         if place is None:
             place = self._known[key] = len(self._known)
             self.sources.append((h, counters))
-            scalars = self._scalars(h, counters)
+            scalars = self._with_others(h, counters) if self._others else self._rule.scalars(h, counters[0])
             if not self._names:
-                self._name(tuple(scalars))
+                self._names, self.width = tuple(scalars), len(Around._fields) + len(scalars)
             around = (h.keep, h.l2, h.sign * self._inverse_scale)
             if self._part is not None:
                 around, scalars = self._fold(Around(*around), scalars, self._part)
@@ -80,7 +80,8 @@ class Rows:
         from adamas.rules.cpp import scalar_names  # a program of its own, which the package must not have imported
 
         rows = cls(rule, {}, 1.0)
-        rows._name(scalar_names(rule))
+        rows._names = scalar_names(rule)
+        rows.width = len(Around._fields) + len(rows._names)
         if len(numbers) != rows.width:
             raise ValueError(f"a step of {rule.__name__} takes {rows.width} numbers, not {len(numbers)}")
         rows.numbers.extend(numbers)
@@ -91,18 +92,13 @@ class Rows:
         keep, l2, factor, *scalars = self.numbers[place * self.width : (place + 1) * self.width]
         return Around(keep, l2, factor), SimpleNamespace(**dict(zip(self._names, scalars, strict=True)))
 
-    def _name(self, names: tuple[str, ...]) -> None:
-        self._names, self.width = names, len(Around._fields) + len(names)
-
     def _fold(self, around: Around, scalars: dict[str, float], part: Part) -> tuple[Around, dict[str, float]]:
         """Return the numbers for one part of the gradient: the weight moves with the last one."""
         factor, scalars = self._rule.fold(scalars, part)
         keep = around.keep if part.number == part.of else 1.0
         return Around(keep, factor * around.l2 / part.of, factor * around.factor), scalars
 
-    def _scalars(self, h: SimpleNamespace, counters: tuple[float, ...]) -> dict[str, float]:
-        if not self._others:
-            return self._rule.scalars(h, counters[0])
+    def _with_others(self, h: SimpleNamespace, counters: tuple[float, ...]) -> dict[str, float]:
         others = dict(zip(self._others, counters[1:], strict=True))
         if self._advances:
             others = self._advance(h, counters[0], others)

@@ -64,7 +64,7 @@ class Member:
 
     def measure(self, grad: torch.Tensor) -> None:
         """Take the gradient's sum of squares."""
-        if self._sum is None or self._looks is None or not self._looks.same([local(self.p), grad]):
+        if self._sum is None or self._looks is None or not self._looks.same(local(self.p), grad):
             self._sum = Squares([grad])
         self.squares = self._sum.of([grad])[0]
 
@@ -86,7 +86,7 @@ class Member:
 
     def _still_fits(self, optimizer: Any, group: dict[str, Any], rule: type[Rule], grad: torch.Tensor) -> bool:
         state = optimizer.state.get(self.p)
-        if state is None or self._looks is None or not self._looks.same([local(self.p), grad]):
+        if state is None or self._looks is None or not self._looks.same(local(self.p), grad):
             return False
         now = (rule, structure(group), local(self.p).data_ptr(), state, *state.values())
         before = self._made_for

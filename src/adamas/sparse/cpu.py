@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from types import SimpleNamespace
 
 import torch
 from torch.autograd.graph import increment_version
@@ -65,30 +64,32 @@ class CpuRows(RowsLaunch):
 
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
         self._launch.number(rows, row_of, steps)
+        table = None if self.lag is None else self.lag.table
+        if table is not None:
+            if self._aimed is not table.sums:  # a table's arrays are new when these are
+                self._aim(table)
+            self._lag.now = table.now
         struct, values = self._steps, touched.values
         entries, row = values.size(0), touched.room.data_ptr()
         struct.count, struct.entries, struct.values = touched.count, entries, values.data_ptr()
         struct.row, struct.source = row, row + 4 * entries
         struct.added = None if touched.added is None else touched.added.data_ptr()
         struct.scalars = None if places is None else places.data_ptr()
-        if self.lag is not None:
-            self._aim_lag(self.lag)
         increment_version([self.item.owner])
         if self._library.adamas_step_rows(struct) != 0:
             raise RuntimeError(cpu.REFUSED)
-
-    def _advance(self, table: Table, h: SimpleNamespace) -> None:
-        rate, r, power1, power2 = table.next_step(h)
-        if self._aimed is not table.sums:  # they have just moved, to have room for this step
-            self._aim_table(table)
-        self._library.adamas_advance(self._lag, self._powers, rate, r, h.keep, power1, power2)
+        if table is not None:
+            table.now += 1  # the library has advanced it
 
     def _move(self, rows: torch.Tensor | None) -> int:
-        if self.lag is None or self.lag.table is None:
+        lag = self.lag
+        if lag is None or lag.table is None:
             return 0
-        self._aim_lag(self.lag)
+        if self._aimed is not lag.table.sums:
+            self._aim(lag.table)
+        self._lag.now = lag.table.now
         struct = self._moves
-        rows = None if rows is None else rows.to(self.lag.last)  # as its numbers are
+        rows = None if rows is None else rows.to(lag.last)  # as its numbers are
         struct.count = self.height if rows is None else len(rows)
         struct.row = None if rows is None else rows.data_ptr()
         self._launch.struct.threads = torch.get_num_threads()
@@ -99,22 +100,15 @@ class CpuRows(RowsLaunch):
             increment_version([self.item.owner])
         return behind
 
-    def _aim_lag(self, lag: Lag) -> None:
-        """Point the struct at the table as it is now."""
-        table = lag.table
-        assert table is not None
-        self._lag.now = table.now
-        if self._aimed is not table.sums:  # a table's arrays are new when these are
-            self._lag.last = lag.last.data_ptr()
-            self._aim_table(table)
-
-    def _aim_table(self, table: Table) -> None:
-        """Point the struct at a table's arrays."""
+    def _aim(self, table: Table) -> None:
+        """Point the struct at a table's arrays, and at the steps that rows are at."""
+        assert self.lag is not None
         struct, self._aimed = self._lag, table.sums
+        struct.last = self.lag.last.data_ptr()
         struct.start, struct.reach = table.start, table.reach
         struct.constant = self.item.rule is AMSGrad
-        struct.sums, self._powers = table.sums.data_ptr(), table.powers.data_ptr()
-        for name in ("kept", "rate", "unbias", "power1", "power2", "half2"):
+        struct.sums, struct.powers = table.sums.data_ptr(), table.powers.data_ptr()
+        for name in ("kept", "rate", "unbias", "power1", "power2", "half2", "next"):
             setattr(struct, name, getattr(table, name).buffer_info()[0])
         struct.eps, struct.tolerance = table.eps, table.tolerance
         self._steps.lag = self._moves.lag = ctypes.pointer(struct)

@@ -76,21 +76,19 @@ class Lag:
         return Behind(self.sparse_dim, self.last, self.table)
 
     def prepare(self, h: SimpleNamespace, step: int) -> Table:
-        """Return the table to catch up with before a step; rows are flushed if a new one is needed.
+        """Return a new table, for a step that is no next one of the table there is; rows are flushed before.
 
         Args:
             h: the hyper-parameters of the step.
             step: the step to be taken.
         """
-        if self.table is not None and not self.table.goes_on(h, step):
-            self.flush()
-        if self.table is None:
-            if self.now != step - 1:
-                self._restart(step - 1)
-            constant = self.item.rule is AMSGrad
-            if constant and self.now > 0:
-                self._cover_moments(h.beta2)
-            self.table = Table(self.now, h, constant, _TOLERANCE[self.item.compute])
+        self.flush()
+        if self.now != step - 1:
+            self._restart(step - 1)
+        constant = self.item.rule is AMSGrad
+        if constant and self.now > 0:
+            self._cover_moments(h.beta2)
+        self.table = Table(self.now, h, constant, _TOLERANCE[self.item.compute])
         return self.table
 
     def _cover_moments(self, beta2: float) -> None:

@@ -17,7 +17,6 @@ from adamas.engines.rows import Rows
 from adamas.sparse.gradients import Touched, height_of, refuse_settings, same_kind
 from adamas.sparse.lag import Lag, check_exact
 from adamas.sparse.merging import Room, entries_of, gather
-from adamas.sparse.table import Table
 
 ROW_STEP = "row_step"
 
@@ -58,7 +57,7 @@ class RowsLaunch:
         if grad is None or grad.layout != torch.sparse_coo:
             return None
         index, values = grad._indices(), grad._values()
-        if self._entries is None or not self._entries.same((index, values)):
+        if self._entries is None or not self._entries.same(index, values):
             if not same_kind(item.owner, grad, self.sparse_dim):
                 return None
             seen, (index, values) = (index, values), entries_of(item.name, item.owner, grad)
@@ -79,15 +78,16 @@ class RowsLaunch:
     def run(self, grads: Sequence[Any], rows: Rows, row_of: array, steps: array) -> None:
         """Take one step for the rows of ``grads[0]``, a `Touched`."""
         touched: Touched = grads[0]
-        h = rows.sources[row_of[0]][0]
-        if self.lag is not None:
-            self.lag.prepare(h, int(steps[0]))
+        h, lag = rows.sources[row_of[0]][0], self.lag
+        if lag is not None:
+            table = lag.table
+            if table is None or not table.goes_on(h, steps[0]):
+                table = lag.prepare(h, int(steps[0]))
+            table.begin(h)
         places = None
         if ROW_STEP in self.item.state:
             places = self._row_places(touched, rows, h)
         self._step(touched, rows, row_of, places, steps)
-        if self.lag is not None and self.lag.table is not None:
-            self._advance(self.lag.table, h)
 
     def _row_places(self, touched: Touched, rows: Rows, h: SimpleNamespace) -> torch.Tensor:
         """Count the steps of the touched rows; return which row of numbers each of them takes (int32)."""
@@ -109,12 +109,8 @@ class RowsLaunch:
         raise RuntimeError(f"{self.item.name} has a sparse gradient, of which there are no statistics")
 
     def _step(self, touched: Touched, rows: Rows, row_of: array, places: torch.Tensor | None, steps: array) -> None:
-        """Catch up the touched rows if they lag, step them, and note that they are up to date."""
+        """Catch up the touched rows if they lag, step them, note that they are up to date, and advance the table."""
         raise NotImplementedError
-
-    def _advance(self, table: Table, h: SimpleNamespace) -> None:
-        """Take the step into the table's sums."""
-        table.advance(h)
 
     def _move(self, rows: torch.Tensor | None) -> int:
         """Catch up these rows, increasing, or all of them; return how many were behind."""

@@ -42,23 +42,23 @@ class Room:
 
     Attributes:
         numbers: as `adamas_touch` leaves them (int32).
+        address: where they are.
     """
 
     def __init__(self) -> None:
         self.numbers = torch.empty(0, dtype=torch.int32)
-        self._entries = self._rows = 0
+        self.address = self._size = self._entries = self._rows = 0
 
     def sort(self, loaded: Any, index: torch.Tensor, height: int) -> int:
         """Return how many different rows an index has, or -1 - the place of what is none."""
         count = index.numel()
         known = self._rows if self._entries == count else 0
         needed = 8 * count + 2
-        if not needed <= self.numbers.numel() <= max(4 * needed, _KEPT):
-            self.numbers = torch.empty(needed, dtype=torch.int32)
-        found = loaded.adamas_touch(
-            count, index.data_ptr(), height, torch.get_num_threads(), known, self.numbers.data_ptr()
-        )
-        self._entries, self._rows = count, max(found, 0)
+        if self._size < needed or (self._size > _KEPT and self._size > 4 * needed):
+            self.numbers, self._size = torch.empty(needed, dtype=torch.int32), needed
+            self.address = self.numbers.data_ptr()
+        found = loaded.adamas_touch(count, index.data_ptr(), height, torch.get_num_threads(), known, self.address)
+        self._entries, self._rows = count, found if found > 0 else 0
         return found
 
 
@@ -88,8 +88,8 @@ def gather(
         >>> found.rows.tolist(), found.merged().tolist()
         ([2, 5], [[2.0], [5.0]])
     """
-    count, loaded = index.numel(), _sorter(index, height)
-    if loaded is None:
+    count, loaded = index.numel(), library.load()
+    if loaded is None or height >= HIGH or not index.is_cpu:
         return merge(name, index.view(count), values, height, compute)
     if count >= LONG:
         raise RuntimeError(
@@ -127,8 +127,8 @@ def different(name: str, rows: torch.Tensor, height: int, room: Room | None = No
         [2, 3, 5]
     """
     index = rows.detach().reshape(-1).long().contiguous()
-    loaded = _sorter(index, height) if index.numel() < LONG else None
-    if loaded is not None:
+    loaded = library.load()
+    if loaded is not None and index.is_cpu and height < HIGH and index.numel() < LONG:
         room = room or Room()
         distinct = room.sort(loaded, index, height)
         if distinct >= 0:
@@ -138,11 +138,6 @@ def different(name: str, rows: torch.Tensor, height: int, room: Room | None = No
         if not len(found) or (int(found[0]) >= 0 and int(found[-1]) < height):
             return found
     raise IndexError(f"{name} has rows 0 to {height - 1}, not {int(index.min())} to {int(index.max())}")
-
-
-def _sorter(index: torch.Tensor, height: int) -> Any:
-    """Return the library if it can sort these numbers of rows, else None."""
-    return library.load() if index.is_cpu and height < HIGH else None
 
 
 def merge(name: str, rows: torch.Tensor, values: torch.Tensor, height: int, compute: torch.dtype) -> Touched:

@@ -26,6 +26,8 @@ class ReferenceRows(RowsLaunch):
             self._move(touched.rows)
             self.lag.last[touched.rows] = int(steps[0])
         self._step_rows(touched, touched.merged(), rows, row_of, places, steps[0])
+        if self.lag is not None and self.lag.table is not None:
+            self.lag.table.advance()
 
     def _step_rows(
         self, touched: Touched, grads: torch.Tensor, rows: Rows, row_of: array, places: torch.Tensor | None, step: float

@@ -52,6 +52,7 @@ class Table:
         power1: b1^k for k = 0, 1, ...
         power2: b2^k.
         half2: b2^(k/2) for k up to the reach; all 1 if the denominator is constant.
+        next: numbers of the step that comes, from `begin` on: rate_i, r_i, keep_i, b1^k and b2^k.
         powers: what terms shrink by, b1^j b2^(-(n+1)j/2), for j = reach .. 1 (a row of 5 each, float64).
     """
 
@@ -65,26 +66,35 @@ class Table:
         self.kept, self.rate, self.unbias, self.power1, self.power2 = (array("d", bytes(8 * _ROOM)) for _ in range(5))
         for numbers in (self.kept, self.unbias, self.power1, self.power2):
             numbers[0] = 1.0
+        self.next = array("d", bytes(8 * 5))
         self.half2 = array("d", [decay**j for j in range(self.reach + 1)])
         steps = torch.arange(self.reach, 0, -1, dtype=torch.float64).unsqueeze(1)
         # exp(j log b1 - (n + 1) j log sqrt b2), for j = reach .. 1
         exponent = math.log(h.beta1) if h.beta1 > 0 else -math.inf
         self.powers = torch.exp(steps * exponent - steps * torch.arange(1, COLUMNS + 1) * math.log(decay))
 
-    def goes_on(self, h: SimpleNamespace, step: int) -> bool:
+    def goes_on(self, h: SimpleNamespace, step: float) -> bool:
         """Say whether a step with these hyper-parameters can be its next one, and W has not become too small for it."""
         fits = (h.beta1, h.beta2, h.eps) == (self.beta1, self.beta2, self.eps)
         return fits and self.now == step - 1 and self.kept[self.now - self.start] >= _TINY
 
-    def advance(self, h: SimpleNamespace) -> None:
-        """Take the next step into the sums; ``adamas_advance`` does the same in less time.
+    def begin(self, h: SimpleNamespace) -> None:
+        """Note the numbers of the step that comes, and make room for it.
 
         Args:
             h: hyper-parameters of the step: its lr, and keep, what is left of a weight.
         """
-        rate, r, power1, power2 = self.next_step(h)
-        at = self.now - self.start
-        self.kept[at] = self.kept[at - 1] * h.keep
+        now, at, numbers = self.now + 1, self.now + 1 - self.start, self.next
+        if at >= len(self.kept):
+            self._make_room()
+        numbers[0], numbers[1] = h.lr / (1 - self.beta1**now), math.sqrt(1 - self.beta2**now)
+        numbers[2], numbers[3], numbers[4] = h.keep, self.beta1**at, self.beta2**at
+
+    def advance(self) -> None:
+        """Take the step that was begun into the sums; ``adamas_advance`` does the same in less time."""
+        self.now += 1
+        at, (rate, r, keep, power1, power2) = self.now - self.start, self.next
+        self.kept[at] = self.kept[at - 1] * keep
         self.rate[at], self.unbias[at], self.power1[at], self.power2[at] = rate, 1 / r, power1, power2
         power, factors = rate / self.kept[at], []
         for _ in range(COLUMNS):
@@ -93,15 +103,6 @@ class Table:
         first = max(0, at - self.reach)
         own = self.powers[self.reach - (at - first) :]
         self.sums[first:at] += own * torch.tensor(factors, dtype=torch.float64)
-
-    def next_step(self, h: SimpleNamespace) -> tuple[float, float, float, float]:
-        """Begin the next step: make room for its numbers, count it; return rate_i, r_i, b1^k and b2^k."""
-        self.now += 1
-        now, at = self.now, self.now - self.start
-        if at >= len(self.kept):
-            self._make_room()
-        beta1, beta2 = self.beta1, self.beta2
-        return h.lr / (1 - beta1**now), math.sqrt(1 - beta2**now), beta1**at, beta2**at
 
     def _make_room(self) -> None:
         """Double the room for steps."""
