@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -147,7 +148,8 @@ class Guards:
             factor = self.clip_factor(total_norm(squares, inverse_scale))
         plan.run(grads, inverse_scale * factor, gathering)
         self._in_a_row = 0
-        self._report = StepReport(
+        self._report = partial(  # made when somebody asks for it
+            StepReport,
             groups,
             items=plan.items,
             squares=squares,

@@ -199,7 +199,7 @@ class Optimizer(torch.optim.Optimizer):
             self._release.finish()
             return loss
         found_inf, scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
-        if is_capturable(self.param_groups):
+        if any(map(is_capturable, self.param_groups)):
             with torch.no_grad():
                 capturing.take_step(self, found_inf, scale)
             return loss

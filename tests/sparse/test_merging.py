@@ -137,9 +137,9 @@ def test_rows_that_were_just_read_are_stepped_as_they_are(monkeypatch: pytest.Mo
     unchanged: list[bool] = []
     sort = Room.sort
 
-    def seen(self: Room, loaded: Any, index: torch.Tensor, height: int) -> int:
+    def seen(self: Room, loaded: Any, index: torch.Tensor, count: int, height: int) -> int:
         before = self.numbers.clone()
-        found = sort(self, loaded, index, height)
+        found = sort(self, loaded, index, count, height)
         unchanged.append(torch.equal(self.numbers, before))
         return found
 

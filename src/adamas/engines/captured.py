@@ -29,12 +29,7 @@ from adamas.rules import CAPTURABLE, Rule
 
 _ITEMS = 128  # tensors whose numbers one program makes
 _Groups = list[dict[str, Any]]
-_capturable = methodcaller("get", "capturable")
-
-
-def is_capturable(groups: _Groups) -> bool:
-    """Say whether a group asks for steps that a CUDA graph can capture."""
-    return any(map(_capturable, groups))
+is_capturable = methodcaller("get", "capturable")  # whether a group asks for steps that a CUDA graph can capture
 
 
 def check_capturable(items: Sequence[Item], sparse: Sequence[Item]) -> None:
@@ -203,7 +198,7 @@ class CapturablePlan(Plan):
 
     def grads(self, groups: _Groups, rule: Callable[[dict[str, Any]], type[Rule]], states: Any) -> list[Any] | None:
         """Return the gradients in the plan's order, or None if the plan no longer fits."""
-        return super().grads(groups, rule, states) if is_capturable(groups) else None
+        return super().grads(groups, rule, states) if any(map(is_capturable, groups)) else None
 
     def take(self, grads: Sequence[Any], asked: Asked) -> None:
         """Take one step with the gradients that `grads` returned, or not.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from operator import is_
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-from adamas.engines.objects import identical
 from adamas.rules import Rule
 
 _NOT_HYPER = ("params", "param_names")
@@ -21,35 +19,6 @@ PACED: dict[str, Callable[[float, float], float]] = {
     "scheduled": lambda lr, max_lr: lr * lr / max_lr,
 }
 DECAY_MODES = ("l2", "decoupled", *PACED)
-
-
-class Settings:
-    """Says whether any hyper-parameter of any group changed: one look for all that depends on them.
-
-    Attributes:
-        version: another number whenever one of them may be another.
-
-    Example:
-        >>> settings, group = Settings(), {"params": [], "lr": 0.5}
-        >>> settings.look([group]), settings.look([group])
-        (1, 1)
-        >>> group["lr"] = 0.25
-        >>> settings.look([group])
-        2
-    """
-
-    def __init__(self) -> None:
-        self.version = 0
-        self._values: list[Any] = []
-
-    def look(self, groups: Sequence[dict[str, Any]]) -> int:
-        """Look at all groups; return the version."""
-        values = list(chain.from_iterable(map(dict.values, groups)))
-        if not (self._values and identical(values, self._values)):
-            self.version += 1
-            # a tensor can change where it is
-            self._values = [] if any(issubclass(kind, torch.Tensor) for kind in set(map(type, values))) else values
-        return self.version
 
 
 class Hyper:

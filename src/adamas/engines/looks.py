@@ -31,7 +31,7 @@ class Looks:
 
     Args:
         tensors: strided tensors.
-        free: a dimension of each of them that may be of any size; none if empty. (Without torch's own check it may
+        free: a dimension of each of the first ones that may be of any size. (Without torch's own check it may
             not: then a tensor of another size looks different.)
 
     Attributes:

@@ -1,7 +1,7 @@
 """Plans a step: the tensors of all groups become a few launches, kept until something they depend on changes.
 
 In the steady state a step costs Python: one pass over the gradients (and the tensors they meet) to see that nothing
-moved, one look at every group's hyper-parameters, and one call per launch.
+moved, one look at all that groups and state hold, and one call per launch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import torch
 
 from adamas.engines.across import Across
 from adamas.engines.batch import Batch
-from adamas.engines.hyper import Settings
 from adamas.engines.launch import Item
 from adamas.engines.looks import Looks
 from adamas.engines.objects import addresses, identical
@@ -35,10 +34,10 @@ _params, _grad = itemgetter("params"), attrgetter("grad")
 
 
 class Toucher(Protocol):
-    """Finds the rows that a sparse gradient touches."""
+    """Finds the rows that the sparse gradient of a parameter touches."""
 
     def touch(self, group: dict[str, Any], settings: int) -> Any | None:
-        """Return what a batch takes for a gradient, or None if the gradient is of another kind than planned.
+        """Return what a batch takes for a gradient, or None if the gradient or the weight are not as planned.
 
         Args:
             group: the parameter's group.
@@ -96,18 +95,15 @@ class Plan:
         self.look = False
         self.updates: list[tuple[Sequence[Item], array]] = []
         self._structure = list(map(structure, groups))
-        self._settings = Settings()
-        self._fits = 0  # the settings that it was last seen to fit
+        self._settings = 0  # another number whenever a hyper-parameter may be another
+        self._seen: list[Any] = []  # what groups and state held then
         self.items: list[Item] = list(chain.from_iterable(batch.items for batch in self._batches))
         self.dense = len(self.items) - len(sparse)
         self._touchers = [(toucher, groups[batch.items[0].group]) for batch, toucher in sparse]
-        self._owners = [item.owner for item in self.items]
         self._pieces = Pieces(self.items[: self.dense])
         self.across = Across(self.items)
-        # Whether the same weights are where they were and look as they did.
-        self._steady = self._pieces.steady and not self._touchers
-        weights, grads = self._weights() or [], self._pieces.grads()
-        self._looks = Looks(grads if self._steady else [*weights, *grads])
+        weights, grads = self._pieces.weights() or [], self._pieces.grads()
+        self._looks = Looks(grads if self._pieces.steady else [*weights, *grads])
         self._addresses = addresses(weights)
         self._members = list(_members(groups))
         self._own_states = list(states.values())
@@ -124,33 +120,31 @@ class Plan:
         """
         if groups is not self._groups or states is not self._states:
             return None
-        settings = self._settings.look(groups)
-        if settings != self._fits:
-            if list(map(rule, groups)) != self._rules or list(map(structure, groups)) != self._structure:
+        seen = list(chain(_members(groups), states.values(), chain.from_iterable(map(dict.values, groups))))
+        if State.changes != self._changes or not identical(seen, self._seen):
+            if not self._fits(rule):
                 return None
-            self._fits = settings
-        grads = list(map(_grad, self._pieces.owners)) if self._pieces.plain else self._pieces.grads()
-        weights = self._owners if self._pieces.whole else self._weights()
-        if weights is None or not self._looks.same(*([] if self._steady else weights), *grads):
-            return None
-        if self._absent and any(p.grad is not None for p in self._absent):
-            return None
-        # p.data = ... can change the address alone, but not that of what is local of a DTensor.
-        if not self._steady and addresses(weights) != self._addresses:
-            return None
-        if not (self._state_is_same() and identical(list(_members(groups)), self._members)):
+            self._settings += 1
+            self._seen = [] if _has_tensor(groups) else seen  # which can change where it is
+        grads = self._dense_grads() if self.dense else []
+        if grads is None or (self._absent and any(p.grad is not None for p in self._absent)):
             return None
         for toucher, group in self._touchers:
-            touched = toucher.touch(group, settings)
+            touched = toucher.touch(group, self._settings)
             if touched is None:
                 return None
             grads.append(touched)
         return grads
 
-    def _weights(self) -> list[_Tensor] | None:
-        """Return all weights, of DTensors what is local; None if that was replaced."""
-        weights = self._pieces.weights()
-        return [*weights, *self._owners[self.dense :]] if self._touchers and weights is not None else weights
+    def _dense_grads(self) -> list[Any] | None:
+        """Return the dense gradients; None if they or their weights are not as planned."""
+        pieces = self._pieces
+        grads = list(map(_grad, pieces.owners)) if pieces.plain else pieces.grads()
+        weights = pieces.owners if pieces.whole else pieces.weights()
+        if weights is None or not self._looks.same(*([] if pieces.steady else weights), *grads):
+            return None
+        # p.data = ... can change the address alone, but not that of what is local of a DTensor.
+        return grads if pieces.steady or addresses(weights) == self._addresses else None
 
     def run(self, grads: Sequence[Any], inverse_scale: float, gathering: Gathering | None = None) -> None:
         """Take one step with the gradients that `grads` returned.
@@ -166,7 +160,7 @@ class Plan:
         for batch in self._batches:
             end = start + len(batch.items)
             look = self.look and start < self.dense
-            batch.run(grads[start:end], self._groups, inverse_scale, look=look, settings=self._fits)
+            batch.run(grads[start:end], self._groups, inverse_scale, look=look, settings=self._settings)
             if batch.update_rms is not None:
                 self.updates.append((batch.items, batch.update_rms))
             start = end
@@ -179,8 +173,16 @@ class Plan:
         """Return the statistics of the last step, if they were taken, in the order of the items."""
         return list(chain.from_iterable(batch.readings for batch in self._batches))
 
-    def _state_is_same(self) -> bool:
-        """Say whether every state is the dict, with the tensors, that the plan was made for."""
+    def _fits(self, rule: Callable[[dict[str, Any]], type[Rule]]) -> bool:
+        """Say whether groups have the parameters, and ask for the kind of step, that the plan was made for.
+
+        So must every state be the dict, with the tensors.
+        """
+        groups = self._groups
+        if list(map(rule, groups)) != self._rules or list(map(structure, groups)) != self._structure:
+            return False
+        if not identical(list(_members(groups)), self._members):
+            return False
         if not identical(list(self._states.values()), self._own_states):
             return False
         changes = State.changes
@@ -192,6 +194,12 @@ class Plan:
 
 def _members(groups: _Groups) -> Iterable[_Tensor]:
     return chain.from_iterable(map(_params, groups))
+
+
+def _has_tensor(groups: _Groups) -> bool:
+    """Say whether a hyper-parameter is a tensor."""
+    kinds = set(map(type, chain.from_iterable(map(dict.values, groups))))
+    return any(issubclass(kind, _Tensor) for kind in kinds)
 
 
 def _tensors(states: Sequence[dict[str, Any]]) -> Iterable[Any]:

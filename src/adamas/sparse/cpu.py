@@ -69,9 +69,8 @@ class CpuRows(RowsLaunch):
             if self._aimed is not table.sums:  # a table's arrays are new when these are
                 self._aim(table)
             self._lag.now = table.now
-        struct, values = self._steps, touched.values
-        entries, row = values.size(0), touched.room.data_ptr()
-        struct.count, struct.entries, struct.values = touched.count, entries, values.data_ptr()
+        struct, entries, row = self._steps, touched.entries, self._room.address
+        struct.count, struct.entries, struct.values = touched.count, entries, touched.values.data_ptr()
         struct.row, struct.source = row, row + 4 * entries
         struct.added = None if touched.added is None else touched.added.data_ptr()
         struct.scalars = None if places is None else places.data_ptr()

@@ -21,13 +21,15 @@ class Touched:
 
     Attributes:
         count: how many.
-        room: their numbers, increasing; from place ``len(values)`` on, which row of ``values`` each of them takes or,
-            from ``len(values)`` on, of ``added`` (int32 of the compiled library, else int64).
+        entries: how many entries the gradient has.
+        room: their numbers, increasing; from place ``entries`` on, which row of ``values`` each of them takes or, from
+            ``entries`` on, of ``added`` (int32 of the compiled library, else int64).
         values: the gradient's entries, a row of numbers each; real, row-major.
         added: sums of the entries of rows that have several, in the type of the computation; None if there is none.
     """
 
     count: int
+    entries: int
     room: torch.Tensor
     values: torch.Tensor
     added: torch.Tensor | None
@@ -39,7 +41,7 @@ class Touched:
 
     def merged(self) -> torch.Tensor:
         """Return the gradient of the touched rows, in their order."""
-        values, first = self.values, len(self.values)
+        values, first = self.values, self.entries
         if self.added is not None:
             values = torch.cat([values.to(self.added.dtype), self.added])
         return values[self.room[first : first + self.count].long()]

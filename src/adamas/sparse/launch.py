@@ -38,13 +38,14 @@ class RowsLaunch:
         self._compute = item.compute
         self._hyper = Hyper(item.rule)
         self._checked = 0  # settings that go with a sparse gradient
-        self._entries: Looks | None = None  # how entries look that can be taken as they are
+        self._owner, self._address = Looks([item.owner]), item.owner.data_ptr()
+        self._entries: Looks | None = None  # how entries look that can be taken as they are, and the weight beside them
         self._room = Room() if lag is None else lag.room
         if lag is not None:
             lag.item, lag.mover, lag.sparse_dim = item, self._move, sparse_dim
 
     def touch(self, group: dict[str, Any], settings: int) -> Touched | None:
-        """Return the rows that the parameter's gradient touches, or None if it is of another kind than planned.
+        """Return the rows that the parameter's gradient touches, or None if it or the weight are not as planned.
 
         Args:
             group: the parameter's group.
@@ -53,21 +54,22 @@ class RowsLaunch:
         Raises:
             RuntimeError: if the gradient or its group's hyper-parameters cannot be used; nothing was changed then.
         """
-        item, grad = self.item, self.item.owner.grad
-        if grad is None or grad.layout != torch.sparse_coo:
+        owner = self.item.owner
+        grad = owner.grad
+        if grad is None or grad.layout != torch.sparse_coo or owner.data_ptr() != self._address:
             return None
         index, values = grad._indices(), grad._values()
-        if self._entries is None or not self._entries.same(index, values):
-            if not same_kind(item.owner, grad, self.sparse_dim):
+        if self._entries is None or not self._entries.same(index, values, owner):
+            if not (self._owner.same(owner) and same_kind(owner, grad, self.sparse_dim)):
                 return None
-            seen, (index, values) = (index, values), entries_of(item.name, item.owner, grad)
+            seen, (index, values) = (index, values), entries_of(self.item.name, owner, grad)
             same = [each.data_ptr() for each in seen] == [index.data_ptr(), values.data_ptr()]
             if same and seen[1].dtype == values.dtype and len(seen[0]) == 1 and len(values) > 1:
-                self._entries = Looks(seen, free=(1, 0))
+                self._entries = Looks([*seen, owner], free=(1, 0))
         if settings != self._checked:
             self.check(group)
             self._checked = settings
-        return gather(item.name, index, values, self.height, self._compute, self._room)
+        return gather(self.item.name, index, values, self.height, self._compute, self._room)
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise RuntimeError for hyper-parameters that do not go with a sparse gradient."""

@@ -49,9 +49,8 @@ class Room:
         self.numbers = torch.empty(0, dtype=torch.int32)
         self.address = self._size = self._entries = self._rows = 0
 
-    def sort(self, loaded: Any, index: torch.Tensor, height: int) -> int:
-        """Return how many different rows an index has, or -1 - the place of what is none."""
-        count = index.numel()
+    def sort(self, loaded: Any, index: torch.Tensor, count: int, height: int) -> int:
+        """Return how many different rows an index of so many entries has, or -1 - the place of what is none."""
         known = self._rows if self._entries == count else 0
         needed = 8 * count + 2
         if self._size < needed or (self._size > _KEPT and self._size > 4 * needed):
@@ -97,17 +96,17 @@ def gather(
             f"p.grad = p.grad.coalesce() before the step, or look up fewer rows at a time"
         )
     room = room or Room()
-    distinct, numbers = room.sort(loaded, index, height), room.numbers
+    distinct, numbers = room.sort(loaded, index, count, height), room.numbers
     if distinct < 0:
         refuse_index(name, int(index.view(count)[-1 - distinct]), height)
     if distinct == count:
-        return Touched(count, numbers, values, None)
+        return Touched(count, count, numbers, values, None)
     added = torch.empty(count - distinct, *values.shape[1:], dtype=compute)  # as many as there can be
     loaded.adamas_merge(
         count, numbers.data_ptr(), values.data_ptr(), library.DTYPES[values.dtype], library.DTYPES[compute],
         values.numel() // count, torch.get_num_threads(), added.data_ptr(),
     )  # fmt: skip
-    return Touched(distinct, numbers, values, added)
+    return Touched(distinct, count, numbers, values, added)
 
 
 def different(name: str, rows: torch.Tensor, height: int, room: Room | None = None) -> torch.Tensor:
@@ -127,10 +126,10 @@ def different(name: str, rows: torch.Tensor, height: int, room: Room | None = No
         [2, 3, 5]
     """
     index = rows.detach().reshape(-1).long().contiguous()
-    loaded = library.load()
-    if loaded is not None and index.is_cpu and height < HIGH and index.numel() < LONG:
+    count, loaded = index.numel(), library.load()
+    if loaded is not None and index.is_cpu and height < HIGH and count < LONG:
         room = room or Room()
-        distinct = room.sort(loaded, index, height)
+        distinct = room.sort(loaded, index, count, height)
         if distinct >= 0:
             return room.numbers[:distinct]
     else:
@@ -153,9 +152,9 @@ def merge(name: str, rows: torch.Tensor, values: torch.Tensor, height: int, comp
     several = entries > 1
     sums = int(several.sum())
     if not sums:
-        return Touched(count, room, values, None)
+        return Touched(count, count, room, values, None)
     source[several] = count + torch.arange(sums, device=rows.device)
     mine = several[place]
     added = torch.zeros(sums, *values.shape[1:], dtype=compute, device=values.device)
     added.index_add_(0, source[place[mine]] - count, values[order[mine]].to(compute))
-    return Touched(len(distinct), room, values, added)
+    return Touched(len(distinct), count, room, values, added)
