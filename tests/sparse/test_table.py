@@ -22,7 +22,7 @@ def advanced(beta1: float, beta2: float, constant: bool) -> tuple[Table, list[Si
     ]
     table = Table(5, steps[0], constant, 2.0**-25)
     for h in steps:
-        table.begin(h)
+        assert table.begin(h, table.now + 1)
         table.advance()
     return table, steps
 

@@ -124,7 +124,7 @@ class Batch:
         if len(self.items) == 1 or all(column.count(column[0]) == len(column) for column in columns):
             counters = tuple(map(_first, columns))
             for h in self._different:
-                rows.place(h, counters)
+                rows.add(h, counters)
             return self._row_of_each[:]  # what clips updates changes it
         row_of = array("i")
         for place, (_, start, end) in zip(self._places, self._segments, strict=True):

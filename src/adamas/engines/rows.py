@@ -59,16 +59,20 @@ class Rows:
         key = (id(h), counters)
         place = self._known.get(key)
         if place is None:
-            place = self._known[key] = len(self._known)
-            self.sources.append((h, counters))
-            scalars = self._with_others(h, counters) if self._others else self._rule.scalars(h, counters[0])
-            if not self._names:
-                self._names, self.width = tuple(scalars), len(Around._fields) + len(scalars)
-            around = (h.keep, h.l2, h.sign * self._inverse_scale)
-            if self._part is not None:
-                around, scalars = self._fold(Around(*around), scalars, self._part)
-            self.numbers.extend((*around, *scalars.values()))
+            place = self._known[key] = len(self.sources)
+            self.add(h, counters)
         return place
+
+    def add(self, h: SimpleNamespace, counters: tuple[float, ...]) -> None:
+        """Add the row for these hyper-parameters and counters, which is known to be new."""
+        self.sources.append((h, counters))
+        scalars = self._with_others(h, counters) if self._others else self._rule.scalars(h, counters[0])
+        if not self._names:
+            self._names, self.width = tuple(scalars), len(Around._fields) + len(scalars)
+        around = (h.keep, h.l2, h.sign * self._inverse_scale)
+        if self._part is not None:
+            around, scalars = self._fold(Around(*around), scalars, self._part)
+        self.numbers += array("d", (*around, *scalars.values()))
 
     @classmethod
     def given(cls, rule: type[Rule], numbers: list[float]) -> Rows:

@@ -81,11 +81,8 @@ class RowsLaunch:
         """Take one step for the rows of ``grads[0]``, a `Touched`."""
         touched: Touched = grads[0]
         h, lag = rows.sources[row_of[0]][0], self.lag
-        if lag is not None:
-            table = lag.table
-            if table is None or not table.goes_on(h, steps[0]):
-                table = lag.prepare(h, int(steps[0]))
-            table.begin(h)
+        if lag is not None and (lag.table is None or not lag.table.begin(h, steps[0])):
+            lag.prepare(h, int(steps[0])).begin(h, steps[0])
         places = None
         if ROW_STEP in self.item.state:
             places = self._row_places(touched, rows, h)

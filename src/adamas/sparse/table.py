@@ -73,22 +73,25 @@ class Table:
         exponent = math.log(h.beta1) if h.beta1 > 0 else -math.inf
         self.powers = torch.exp(steps * exponent - steps * torch.arange(1, COLUMNS + 1) * math.log(decay))
 
-    def goes_on(self, h: SimpleNamespace, step: float) -> bool:
-        """Say whether a step with these hyper-parameters can be its next one, and W has not become too small for it."""
-        fits = (h.beta1, h.beta2, h.eps) == (self.beta1, self.beta2, self.eps)
-        return fits and self.now == step - 1 and self.kept[self.now - self.start] >= _TINY
+    def begin(self, h: SimpleNamespace, step: float) -> bool:
+        """Note the numbers of the step that comes, and make room for it; return False if it is not for this table.
 
-    def begin(self, h: SimpleNamespace) -> None:
-        """Note the numbers of the step that comes, and make room for it.
+        Then its betas or eps are others, or it is no next one, or W has become too small.
 
         Args:
-            h: hyper-parameters of the step: its lr, and keep, what is left of a weight.
+            h: hyper-parameters of the step: its lr, and keep, what is left of a weight, beside betas and eps.
+            step: which one it is.
         """
-        now, at, numbers = self.now + 1, self.now + 1 - self.start, self.next
+        beta1, beta2, at, numbers = self.beta1, self.beta2, self.now + 1 - self.start, self.next
+        if h.beta1 != beta1 or h.beta2 != beta2 or h.eps != self.eps or step != self.now + 1:
+            return False
+        if self.kept[at - 1] < _TINY:
+            return False
         if at >= len(self.kept):
             self._make_room()
-        numbers[0], numbers[1] = h.lr / (1 - self.beta1**now), math.sqrt(1 - self.beta2**now)
-        numbers[2], numbers[3], numbers[4] = h.keep, self.beta1**at, self.beta2**at
+        numbers[0], numbers[1] = h.lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+        numbers[2], numbers[3], numbers[4] = h.keep, beta1**at, beta2**at
+        return True
 
     def advance(self) -> None:
         """Take the step that was begun into the sums; ``adamas_advance`` does the same in less time."""
