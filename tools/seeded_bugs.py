@@ -45,8 +45,8 @@ BUGS = (
     Bug(
         "a plan does not notice a moved weight",
         "engines/plan.py",
-        "if not self._steady and addresses(weights) != self._addresses",
-        "if False",
+        "return grads if pieces.steady or addresses(weights) == self._addresses else None",
+        "return grads",
         f"{CORE}test_plan.py",
     ),
     Bug(
@@ -57,10 +57,31 @@ BUGS = (
         f"{CORE}test_plan.py",
     ),
     Bug(
+        "a plan does not notice a moved weight of a sparse gradient",
+        "sparse/launch.py",
+        " or owner.data_ptr() != self._address:",
+        ":",
+        f"{CORE}test_plan.py tests/sparse",
+    ),
+    Bug(
+        "a change of hyper-parameters is not seen by rows that lag",
+        "engines/plan.py",
+        "            self._settings += 1\n",
+        "            self._settings = 1\n",
+        f"{CORE}test_plan.py tests/sparse",
+    ),
+    Bug(
+        "an lr in a tensor is read once",
+        "engines/plan.py",
+        "self._seen = [] if _has_tensor(groups) else seen",
+        "self._seen = seen",
+        f"{CORE}test_plan.py tests/contract",
+    ),
+    Bug(
         "a gradient that comes back is not seen",
         "engines/plan.py",
-        "if self._absent and any(p.grad is not None for p in self._absent)",
-        "if False",
+        " or (self._absent and any(p.grad is not None for p in self._absent)):",
+        ":",
         f"{CORE}test_plan.py",
     ),
     Bug(
@@ -94,8 +115,8 @@ BUGS = (
     Bug(
         "rows that lag take on new hyper-parameters",
         "sparse/table.py",
-        "return fits and self.now",
-        "return self.now",
+        "if h.beta1 != beta1 or h.beta2 != beta2 or h.eps != self.eps or step",
+        "if step",
         "tests/sparse/test_exact.py",
     ),
     Bug(
@@ -166,10 +187,17 @@ BUGS = (
     ),
     Bug(
         "a row between two threads is stepped by neither",
-        "csrc/library.cpp",
-        "rows.count * (me + 1) / team);",
-        "rows.count * (me + 1) / team - (me + 1 < team));",
-        "tests/sparse/test_lazy.py",
+        "csrc/dealing.h",
+        "packed(begin_of(share), begin_of(share + 1)), std::memory_order_relaxed);",
+        "packed(begin_of(share), begin_of(share + 1) - (share + 1 < shares_)), std::memory_order_relaxed);",
+        "tests/sparse/test_dealing.py",
+    ),
+    Bug(
+        "the last row that a thread takes of another's share is stepped by neither",
+        "csrc/dealing.h",
+        "return {first, first + n, first, first + n};",
+        "return {first, first + n - !front, first, first + n};",
+        "tests/sparse/test_dealing.py",
     ),
     Bug(
         "a step that is looked at rounds moments by the weight's random numbers",
@@ -286,8 +314,8 @@ BUGS = (
     Bug(
         "room of before is taken though it is too small for the entries",
         "sparse/merging.py",
-        "if not needed <= self.numbers.numel() <=",
-        "if not 8 <= self.numbers.numel() <=",
+        "if self._size < needed or",
+        "if self._size < 8 or",
         "tests/sparse/test_merging.py",
     ),
     Bug(

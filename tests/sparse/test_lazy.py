@@ -216,6 +216,19 @@ def test_an_embedding_bag_and_a_dense_layer_in_one_optimizer(engine: str) -> Non
         assert torch.allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_a_weight_that_moves_is_stepped_where_it_is(engine: str) -> None:
+    still, moved = weight((9, 4)), weight((9, 4))
+    for p in (still, moved):
+        optimizer = adamas.AdamW([p], sparse="lazy", engine=engine)
+        for step, grad in enumerate(gradients((9, 4), 4)):
+            if p is moved and step == 2:
+                p.data = p.data.clone()
+            p.grad = grad
+            optimizer.step()
+    assert torch.equal(still, moved)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_any_number_of_threads(threads: int) -> None:
     before = torch.get_num_threads()

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <atomic>
 #include <chrono>
 
 #if defined(_OPENMP)
@@ -107,26 +108,30 @@ bool sound(const AdamasLaunch& launch) {
 }
 
 bool sound(const AdamasRows& rows) {
-  return rows.launch && sound(*rows.launch) && rows.launch->tensors == 1 && rows.length >= 0 && rows.count >= 0;
+  const bool some = rows.length >= 0 && rows.count >= 0 && rows.count <= INT32_MAX;
+  return rows.launch && sound(*rows.launch) && rows.launch->tensors == 1 && some;
 }
 
-// Share rows out to threads; returns the sum of what each of them returns.
+#include "dealing.h"
+
+// Deal rows out to threads; returns the sum of what work(stretch) returns.
 template <class F>
-int64_t share_rows(const AdamasRows& rows, F share) {
+int64_t deal_rows(const AdamasRows& rows, F work) {
   int64_t sum = 0;
 #if defined(_OPENMP)
   if (rows.launch->threads > 1 && rows.count * rows.length >= kBlocksWorthThreads * ADAMAS_BLOCK) {
+    Deal deal(rows.count, rows.length, rows.launch->threads);
 #pragma omp parallel num_threads(rows.launch->threads) reduction(+ : sum)
     {
       const FlushDenormals flush;
-      const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
-      sum += share(rows.count * me / team, rows.count * (me + 1) / team);
+      const int me = omp_get_thread_num();
+      for (Stretch some = deal.next(me); some.begin < some.end; some = deal.next(me)) sum += work(some);
     }
     return sum;
   }
 #endif
   const FlushDenormals flush;
-  sum = share(0, rows.count);
+  sum = work({0, rows.count, 0, rows.count});
   return sum;
 }
 
@@ -226,11 +231,11 @@ int adamas_step(const AdamasLaunch* launch) {
 
 int adamas_step_rows(const AdamasRows* rows) {
   if (!sound(*rows)) return -1;
-  const AdamasKernels::RowsShare share = chosen->kernels->find_rows(rows->launch->rule, rows->launch->compute);
-  if (!share || (rows->count && !rows->row)) return -1;
+  const AdamasKernels::RowsShare work = chosen->kernels->find_rows(rows->launch->rule, rows->launch->compute);
+  if (!work || (rows->count && !rows->row)) return -1;
   take_rows(*rows, [&](const AdamasRows& some) {
-    return share_rows(some, [&](int64_t begin, int64_t end) {
-      share(some, begin, end);
+    return deal_rows(some, [&](const Stretch& stretch) {
+      work(some, stretch);
       return int64_t(0);
     });
   });
@@ -241,7 +246,7 @@ int adamas_step_rows(const AdamasRows* rows) {
 int64_t adamas_catch_up(const AdamasRows* rows) {
   if (!sound(*rows) || !rows->lag) return -1;
   return take_rows(*rows, [&](const AdamasRows& some) {
-    return share_rows(some, [&](int64_t begin, int64_t end) { return chosen->kernels->catch_up(some, begin, end); });
+    return deal_rows(some, [&](const Stretch& stretch) { return chosen->kernels->catch_up(some, stretch); });
   });
 }
 

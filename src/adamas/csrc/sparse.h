@@ -170,11 +170,11 @@ struct Lagging {
 };
 
 template <class T>
-static int64_t catch_up_as(const AdamasRows& r, int64_t begin, int64_t end) {
+static int64_t catch_up_as(const AdamasRows& r, const Stretch& some) {
   Lagging<T> lagging(r);
-  const Ahead ahead(r, begin, end);
+  const Ahead ahead(r, some);
   int64_t behind = 0;
-  for (int64_t k = begin; k < end; ++k) {
+  for (int64_t k = some.begin; k < some.end; ++k) {
     ahead.ask(k);
     behind += lagging.catch_up(r.row ? r.row[k] : k);
   }
@@ -194,22 +194,22 @@ static bool all_direct(const AdamasRows& r) {
   return direct;
 }
 
-// Catch up rows begin .. end; returns how many were behind.
-static int64_t catch_up(const AdamasRows& r, int64_t begin, int64_t end) {
-  if (r.launch->compute == ADAMAS_FLOAT64) return catch_up_as<double>(r, begin, end);
+// Catch up some rows; returns how many were behind.
+static int64_t catch_up(const AdamasRows& r, const Stretch& some) {
+  if (r.launch->compute == ADAMAS_FLOAT64) return catch_up_as<double>(r, some);
   const bool whole = r.length % kLanes == 0;
-  if (whole && !r.lag->constant && all_direct<Adam>(r)) return catch_up_in_registers<Adam>(r, begin, end);
-  if (whole && r.lag->constant && all_direct<AMSGrad>(r)) return catch_up_in_registers<AMSGrad>(r, begin, end);
-  return catch_up_as<float>(r, begin, end);
+  if (whole && !r.lag->constant && all_direct<Adam>(r)) return catch_up_in_registers<Adam>(r, some);
+  if (whole && r.lag->constant && all_direct<AMSGrad>(r)) return catch_up_in_registers<AMSGrad>(r, some);
+  return catch_up_as<float>(r, some);
 }
 
 // ---- stepping ------------------------------------------------------------------------------------------------------
 
-// Touched rows begin .. end.
+// Some touched rows.
 template <class Rule, class T>
-static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
+static void step_rows(const AdamasRows& r, const Stretch& some) {
   if constexpr (sizeof(T) == 4) {
-    if (all_direct<Rule>(r)) return step_in_registers<Rule>(r, begin, end);
+    if (all_direct<Rule>(r)) return step_in_registers<Rule>(r, some);
   }
   AdamasLaunch one = *r.launch;  // whose gradient is that of one row, moved to where the row's elements are
   void* gradient = nullptr;
@@ -218,8 +218,8 @@ static void step_rows(const AdamasRows& r, int64_t begin, int64_t end) {
   one.row = &place;
   const int64_t length = r.length;
   Lagging<T> lagging(r);
-  const Ahead ahead(r, begin, end);
-  for (int64_t k = begin; k < end; ++k) {
+  const Ahead ahead(r, some);
+  for (int64_t k = some.begin; k < some.end; ++k) {
     ahead.ask(k);
     const int64_t row = r.row[k], at = row * length;
     if (r.lag) {

@@ -36,13 +36,13 @@ struct Ahead {
   };
 
   const AdamasRows& rows;
-  const int64_t first, end;  // the rows that are worked on
+  const int64_t first, end;  // the rows that there are to ask for
   int64_t at_once;           // how many are asked for together; 0: none
   Part part[ADAMAS_MAX_OPERANDS + ADAMAS_MAX_SLOTS], gradient;  // there is none where rows are only caught up
   int parts = 0;
 
-  Ahead(const AdamasRows& r, int64_t begin_, int64_t end_)
-      : rows(r), first(begin_), end(end_), at_once(0),
+  Ahead(const AdamasRows& r, const Stretch& some)
+      : rows(r), first(some.first), end(some.last), at_once(0),
         gradient{static_cast<const char*>(r.values), r.values ? r.length * width_of(r.dtype) : 0} {
     for (int k = 0; k < ADAMAS_MAX_OPERANDS; ++k) {
       if (k == 1 || !r.launch->operand[k]) continue;

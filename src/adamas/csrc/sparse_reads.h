@@ -17,18 +17,18 @@ static ADAMAS_INLINE int64_t catch_up_registers(const Missed<Floats>& what, cons
   return n;
 }
 
-// Catch up rows begin .. end, each of whole registers; returns how many were behind.
+// Catch up some rows, each of whole registers; returns how many were behind.
 template <class Rule>
-static int64_t catch_up_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
+static int64_t catch_up_in_registers(const AdamasRows& r, const Stretch& some) {
   const AdamasLag& lag = *r.lag;
   const Floats eps = splat(float(lag.eps));
-  const Ahead ahead(r, begin, end);
+  const Ahead ahead(r, some);
   const Bases<Rule> base = bases_of<Rule>(r);
   int64_t behind = 0;
   Group group;
-  for (int64_t k = begin; k < end; ++k) {
-    const int64_t place = (k - begin) % kGroup, n = k + kGroup < end ? kGroup : end - k;
-    if (!place) group.look(lag, r.row ? r.row + k : nullptr, k, n, end - k, int32_t(lag.now));
+  for (int64_t k = some.begin; k < some.end; ++k) {
+    const int64_t place = (k - some.begin) % kGroup, n = k + kGroup < some.end ? kGroup : some.end - k;
+    if (!place) group.look(lag, r.row ? r.row + k : nullptr, k, n, some.last - k, int32_t(lag.now));
     ahead.ask(k);
     if (!group.behind[place]) continue;
     ++behind;

@@ -121,8 +121,8 @@ struct Run {
   Bases<Rule> base;
   Floats eps;
 
-  Run(const AdamasRows& r, int64_t begin, int64_t end)
-      : lag(r.lag), row(r.row), source(r.source), length(r.length), entries(r.entries), first(begin), last(end - 1),
+  Run(const AdamasRows& r, const Stretch& some)
+      : lag(r.lag), row(r.row), source(r.source), length(r.length), entries(r.entries), first(some.first), last(some.last - 1),
         to_added(0), at_once(0), base(bases_of<Rule>(r)), eps(splat(lag ? float(lag->eps) : 0.0f)) {
     if (r.added) to_added = (intptr_t(r.added) - intptr_t(r.values)) / intptr_t(sizeof(float)) - entries * length;
     const int64_t lines = (length + kLine - 1) / kLine * (2 + Rule::kSlots);
@@ -237,19 +237,19 @@ static void step_lagging(const AdamasRows& r, const Run<Rule>& run, const Strips
   }
 }
 
-// Touched rows begin .. end, asking for many together or for each alone.
+// Some touched rows, asking for many together or for each alone.
 template <class Rule, bool kTogether>
-static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, int64_t begin, int64_t end) {
+static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, const Stretch& some) {
   const bool lagging = kMayLag<Rule> && r.lag && bool(r.lag->constant) == (Rule::kSlots == 3);
-  const int64_t left = r.length % kLanes, most = r.scalars || left ? 1 : r.lag ? kGroup : end;
+  const int64_t left = r.length % kLanes, most = r.scalars || left ? 1 : r.lag ? kGroup : some.end;
   int64_t place = r.launch->row[0];
   Strips<Rule> strips = strips_at<Rule>(*r.launch, place);
   Group group;
-  for (int64_t k = begin, stop; k < end; k = stop) {
+  for (int64_t k = some.begin, stop; k < some.end; k = stop) {
     if (r.scalars && r.scalars[k] != place) strips = strips_at<Rule>(*r.launch, place = r.scalars[k]);
-    stop = k + most < end ? k + most : end;
+    stop = k + most < some.end ? k + most : some.end;
     if (left && !kTogether) ask_for<false>(run.base, run.rest(run.ahead(k), left), 0);
-    if (r.lag) group.look(*r.lag, r.row + k, 0, stop - k, end - k, int32_t(r.lag->now + 1));
+    if (r.lag) group.look(*r.lag, r.row + k, 0, stop - k, some.last - k, int32_t(r.lag->now + 1));
     if constexpr (kMayLag<Rule>) {
       if (lagging) {
         step_lagging<Rule, kTogether>(r, run, strips, group, k, stop, left);
@@ -264,12 +264,12 @@ static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, int64_t be
   }
 }
 
-// Touched rows begin .. end.
+// Some touched rows.
 template <class Rule>
-static void step_in_registers(const AdamasRows& r, int64_t begin, int64_t end) {
-  const Run<Rule> run(r, begin, end);
-  if (run.at_once) return step_in_groups<Rule, true>(r, run, begin, end);
-  step_in_groups<Rule, false>(r, run, begin, end);
+static void step_in_registers(const AdamasRows& r, const Stretch& some) {
+  const Run<Rule> run(r, some);
+  if (run.at_once) return step_in_groups<Rule, true>(r, run, some);
+  step_in_groups<Rule, false>(r, run, some);
 }
 
 #include "sparse_reads.h"
