@@ -209,6 +209,9 @@ static uint64_t advancing(Random& random) {
   for (Memory* each : {&powers, &sums}) each->fill(random, false);
   table.c.sums = reinterpret_cast<double*>(sums.data());
   table.c.powers = reinterpret_cast<double*>(powers.data());
+  double next[5];
+  for (double& each : next) each = random.share();
+  table.c.next = next;
   table.aim();
   adamas_advance(&table.c);
   CHECK(powers.intact() && sums.intact());
