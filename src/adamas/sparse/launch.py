@@ -38,7 +38,7 @@ class RowsLaunch:
         self._compute = item.compute
         self._hyper = Hyper(item.rule)
         self._checked = 0  # settings that go with a sparse gradient
-        self._owner, self._address = Looks([item.owner]), item.owner.data_ptr()
+        self._weight, self._address = Looks([item.owner]), item.owner.data_ptr()
         self._entries: Looks | None = None  # how entries look that can be taken as they are, and the weight beside them
         self._room = Room() if lag is None else lag.room
         if lag is not None:
@@ -60,7 +60,7 @@ class RowsLaunch:
             return None
         index, values = grad._indices(), grad._values()
         if self._entries is None or not self._entries.same(index, values, owner):
-            if not (self._owner.same(owner) and same_kind(owner, grad, self.sparse_dim)):
+            if not (self._weight.same(owner) and same_kind(owner, grad, self.sparse_dim)):
                 return None
             seen, (index, values) = (index, values), entries_of(self.item.name, owner, grad)
             same = [each.data_ptr() for each in seen] == [index.data_ptr(), values.data_ptr()]
