@@ -34,11 +34,10 @@ def in_large_pages(x: torch.Tensor) -> torch.Tensor:
         >>> in_large_pages(torch.empty(3)).fill_(1.0)
         tensor([1., 1., 1.])
     """
-    if type(x) is torch.Tensor and x.device.type == "cpu" and x.nbytes >= LEAST:
-        advise = _madvise()
-        if advise is not None:
-            start = -(-x.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
-            advise(start, x.data_ptr() + x.nbytes - start, mmap.MADV_HUGEPAGE)  # refused: pages stay small
+    advise = _madvise() if _is_worth_it(x) else None
+    if advise is not None:
+        start = -(-x.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+        advise(start, x.data_ptr() + x.nbytes - start, mmap.MADV_HUGEPAGE)  # refused: pages stay small
     return x
 
 
@@ -59,7 +58,7 @@ class Maker:
         """Ask for large pages for a tensor's memory, and make them while there is time."""
         in_large_pages(x)
         advise, page = _madvise(), _large_page()
-        if advise is None or not page or type(x) is not torch.Tensor or x.device.type != "cpu" or x.nbytes < LEAST:
+        if advise is None or not page or not _is_worth_it(x):
             return
         start, end = -(-x.data_ptr() // page) * page, (x.data_ptr() + x.nbytes) // page * page
         if (start, end) in self._asked:
@@ -74,6 +73,10 @@ class Maker:
 
 
 maker = Maker()
+
+
+def _is_worth_it(x: torch.Tensor) -> bool:
+    return type(x) is torch.Tensor and x.device.type == "cpu" and x.nbytes >= LEAST
 
 
 @functools.cache

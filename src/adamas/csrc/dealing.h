@@ -6,7 +6,7 @@
 class Deal {
  public:
   static constexpr int kMostShares = 64;
-  // A thread takes at least so many elements: half of what it takes to step them is how long threads may wait at the end.
+  // A thread takes at least so many elements: others wait at the end for no longer than these take.
   static constexpr int64_t kLeastElements = 2048;
 
   Deal(int64_t count, int64_t length, int threads)

@@ -25,39 +25,35 @@ class Pieces:
         items: in the plan's order.
 
     Attributes:
-        owners: the parameters.
-        plain: whether none of them is cut: weights and gradients are those of the parameters themselves.
         steady: whether a weight that is the same tensor looks the same and lies where it did: what is local of a
             DTensor changes by another tensor in its place. (``p.data = ...`` does not reach it, ``module.to(...)``
             swaps it.)
-        whole: whether no weight is a DTensor.
     """
 
     def __init__(self, items: Sequence[Item]) -> None:
-        self.owners = [item.owner for item in items]
+        self._owners = [item.owner for item in items]
         self._cuts: list[tuple[int, Cut]] = [(i, item.cut) for i, item in enumerate(items) if item.cut is not None]
         self._sharded = [i for i, item in enumerate(items) if item.cut is not None and item.sharded]
         self.steady = len(self._sharded) == len(items)
-        self.plain, self.whole = not self._cuts, not self._sharded
-        grads = list(map(_grad, self.owners))
+        grads = list(map(_grad, self._owners))
         self._specs = [_spec(grads[i]) for i in self._sharded]
-        self._planned = locals_of(self.owners) if self._sharded else []
+        self._planned = locals_of(self._owners) if self._sharded else []
         # What is more than an attribute away: pieces of plain gradients, and those that are placed otherwise.
         self._moved = [(i, cut) for i, cut in self._cuts if not items[i].sharded or _is_elsewhere(grads[i], cut)]
 
     def weights(self) -> list[_Tensor] | None:
         """Return what is local of every weight; None if it is another tensor than planned."""
         if not self._sharded:
-            return self.owners
-        weights = locals_of(self.owners)
+            return self._owners
+        weights = locals_of(self._owners)
         return weights if all(map(is_, weights, self._planned)) else None
 
     def grads(self) -> list[Any]:
         """Return what is local of every gradient; of all of them None if one is placed otherwise than planned."""
         if not self._cuts:
-            return list(map(_grad, self.owners))
+            return list(map(_grad, self._owners))
         with torch._C.DisableTorchFunctionSubclass():  # a getter of a subclass asks for overrides first: half its time
-            grads: list[Any] = list(map(_grad, self.owners))
+            grads: list[Any] = list(map(_grad, self._owners))
         if not self._are_placed_as_planned(grads):
             return [None] * len(grads)
         found = locals_of(grads) if self._sharded else grads[:]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Protocol
 
 import torch
@@ -30,7 +30,7 @@ _States = dict[_Tensor, dict[str, Any]]
 
 # What of a group decides how a step is planned. A change of anything else (lr, betas, ...) is only read.
 structure = itemgetter("engine", "state_format", "rounding", "seed", "differentiable", "sparse", "row_steps")
-_params, _grad = itemgetter("params"), attrgetter("grad")
+_params = itemgetter("params")
 
 
 class Toucher(Protocol):
@@ -139,8 +139,7 @@ class Plan:
     def _dense_grads(self) -> list[Any] | None:
         """Return the dense gradients; None if they or their weights are not as planned."""
         pieces = self._pieces
-        grads = list(map(_grad, pieces.owners)) if pieces.plain else pieces.grads()
-        weights = pieces.owners if pieces.whole else pieces.weights()
+        weights, grads = pieces.weights(), pieces.grads()
         if weights is None or not self._looks.same(*([] if pieces.steady else weights), *grads):
             return None
         # p.data = ... can change the address alone, but not that of what is local of a DTensor.

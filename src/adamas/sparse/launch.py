@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from adamas.engines.hyper import Hyper
+from adamas.engines.hyper import hyperparameters, surround
 from adamas.engines.launch import Item, Look
 from adamas.engines.looks import Looks
 from adamas.engines.rows import Rows
@@ -36,7 +36,6 @@ class RowsLaunch:
         self.height = height_of(item.param, sparse_dim)
         self.width = prod(item.param.shape[sparse_dim:])
         self._compute = item.compute
-        self._hyper = Hyper(item.rule)
         self._checked = 0  # settings that go with a sparse gradient
         self._weight, self._address = Looks([item.owner]), item.owner.data_ptr()
         self._entries: Looks | None = None  # how entries look that can be taken as they are, and the weight beside them
@@ -75,7 +74,7 @@ class RowsLaunch:
         """Raise RuntimeError for hyper-parameters that do not go with a sparse gradient."""
         refuse_settings(self.item.name, group)
         if self.lag is not None:
-            check_exact(self.item.name, self._hyper.of(group), self.item.rule)
+            check_exact(self.item.name, surround(hyperparameters(group), self.item.rule), self.item.rule)
 
     def run(self, grads: Sequence[Any], rows: Rows, row_of: array, steps: array) -> None:
         """Take one step for the rows of ``grads[0]``, a `Touched`."""
