@@ -9,7 +9,7 @@ CSRC := $(wildcard src/adamas/csrc/*) CMakeLists.txt
 
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint dist-test bench evidence pages docs build wheel sbom generate sanitize fuzz mutations soak check-arm clean
+.PHONY: help demo test gpu-test lint dist-test bench evidence pages docs build wheel sbom generate sanitize fuzz mutations soak check-arm clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ demo: $(VENV)/.lab ## train real models with six optimizers, write report.html (
 
 test: $(VENV)/.dev ## run all tests and the examples in the docs, a process a core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+
+gpu-test: ## run the tests of the Triton engine on a GPU, with the Python that is active (a torch with CUDA)
+	TRITON_INTERPRET=0 $(PYTHON) -m pytest tests/triton
 
 lint: $(VENV)/.dev ## style, types, generated code
 	$(BIN)/ruff check .

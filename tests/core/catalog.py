@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 import adamas
+from adamas.engines.triton import interpreted
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,38 @@ LAYOUTS: dict[str, Callable[[tuple[int, ...], torch.dtype], torch.Tensor]] = {
 }
 
 
+def device_of(engine: str | None) -> str:
+    """Return where an engine is tested: Triton on a GPU, unless it interprets."""
+    return "cuda" if engine == "triton" and not interpreted() else "cpu"
+
+
+def placed(x: torch.Tensor, engine: str | None) -> torch.Tensor:
+    """Return a copy where the engine is tested, with the same strides."""
+    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=device_of(engine)).copy_(x)
+
+
+def at(grad: torch.Tensor, engine: str | None) -> torch.Tensor:
+    """Return a gradient where the engine is tested; itself if it is there."""
+    if device_of(engine) == grad.device.type:
+        return grad
+    lazy = grad.is_sparse or grad.is_conj() or grad.is_neg()
+    return grad.to(device_of(engine)) if lazy else placed(grad, engine)
+
+
 def run(
     case: Case, weight: torch.Tensor, grads: list[torch.Tensor], **more: Any
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Step a copy of the weight (same strides) through the gradients; return it and its state."""
-    p = torch.empty_strided(weight.shape, weight.stride(), dtype=weight.dtype).copy_(weight).requires_grad_()
+    engine = more.get("engine")
+    p = placed(weight, engine).requires_grad_()
     optimizer = case.make([p], **more)
     for grad in grads:
-        p.grad = grad
+        p.grad = at(grad, engine)
         optimizer.step()
     return p.detach(), dict(optimizer.state[p])
 
 
 def same_bits(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Say whether two tensors are equal, NaN included."""
+    a, b = a.cpu(), b.cpu()
     return torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all())

@@ -16,7 +16,7 @@ from adamas.engines.plan import Plan
 from adamas.engines.statistics import Reading, Sums
 from adamas.planning import make_plan
 
-from ..core.catalog import CASES, DTYPES, LAYOUTS, Case, same_bits
+from ..core.catalog import CASES, DTYPES, LAYOUTS, Case, at, placed, same_bits
 from ..core.test_engines import CASE_IDS, ISAS
 from ..core.test_few_bits import gradients
 
@@ -25,12 +25,13 @@ ADAM = Case("Adam", "AdamW", {"weight_decay": 0.1})
 
 def look(case: Case, weights: list[torch.Tensor], grads: list[torch.Tensor], **more: Any) -> list[list[Reading]]:
     """Step copies of the weights through the gradients; return what every step was seen to do."""
-    params = [torch.empty_strided(w.shape, w.stride(), dtype=w.dtype).copy_(w).requires_grad_() for w in weights]
+    engine = more.get("engine")
+    params = [placed(w, engine).requires_grad_() for w in weights]
     optimizer = case.make(params, **more)
     seen = []
     for grad in grads:
         for p in params:
-            p.grad = grad.to(p.dtype).reshape(p.shape)
+            p.grad = at(grad.to(p.dtype).reshape(p.shape), engine)
         seen.append(stepped(optimizer))
     return seen
 

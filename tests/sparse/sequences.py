@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ..core.catalog import at, placed
+
 Schedule = Callable[[int], float]
 
 
@@ -42,12 +44,13 @@ def lead(
     **options: Any,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Step a weight through the gradients; return it and its state, with nothing left to catch up."""
-    p = weight(shape, dtype)
+    engine = options.get("engine")
+    p = placed(weight(shape, dtype).detach(), engine).requires_grad_()
     optimizer = make([p], **options)
     for step, grad in enumerate(gradients(shape, steps, dtype)):
         if schedule is not None:
             optimizer.param_groups[0]["lr"] = schedule(step)
-        p.grad = grad.to_dense() if dense else grad
+        p.grad = at(grad.to_dense() if dense else grad, engine)
         optimizer.step()
     optimizer.state_dict()
     return p.detach(), dict(optimizer.state[p])

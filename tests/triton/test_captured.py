@@ -12,6 +12,7 @@ from adamas import capturing
 from adamas.engines import hyper as hypers
 from adamas.engines.captured import CapturablePlan
 from adamas.engines.rows import Rows
+from adamas.engines.triton import interpreted
 from adamas.rules import CAPTURABLE
 from adamas.rules import triton_scalars as printer
 
@@ -19,7 +20,10 @@ from ..core.catalog import CASES, Case, same_bits
 from .recording import Recording, recorded
 
 # NumPy, which the interpreter computes with, says so where numbers overflow, or are not used.
-pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
+    pytest.mark.skipif(not interpreted(), reason="records what the interpreter does; test_gpu captures graphs"),
+]
 
 SHAPES = ((3, 150), (70,), (), (0, 2))
 CAPTURED = [case for case in CASES if case.rule in {rule.__name__ for rule in CAPTURABLE}]

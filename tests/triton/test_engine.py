@@ -1,4 +1,7 @@
-"""The Triton engine gives the reference's bits: every rule, dtype, format, rounding and layout, in the interpreter."""
+"""The Triton engine gives the reference's bits: every rule, dtype, format, rounding and layout.
+
+In the interpreter, or on a GPU (``make gpu-test``); the reference's on the CPU in either case.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import adamas
 from adamas.engines import triton
 from adamas.rules import triton as printer
 
-from ..core.catalog import CASES, LAYOUTS, Case, run, same_bits
+from ..core.catalog import CASES, LAYOUTS, Case, device_of, run, same_bits
 from ..core.test_engines import CASE_IDS
 from ..core.test_few_bits import gradients
 
@@ -69,7 +72,7 @@ def test_every_rounding(dtype: torch.dtype, rounding: str, state_format: str) ->
 @pytest.mark.parametrize("dtype", SHORT, ids=str)
 def test_every_number_is_kept(dtype: torch.dtype, rounding: str) -> None:
     numbers = torch.arange(-(1 << 15), 1 << 15, dtype=torch.int32).to(torch.int16).view(dtype)
-    p = torch.nn.Parameter(numbers.clone())
+    p = torch.nn.Parameter(numbers.to(device_of("triton"), copy=True))
     p.grad = torch.zeros_like(p)
     adamas.SGD([p], lr=1.0, rounding=rounding, engine="triton").step()
     assert same_bits(p.detach(), numbers)
@@ -84,13 +87,13 @@ def test_rounding_from_one_end_of_the_numbers_to_the_other(dtype: torch.dtype, r
     for values in (bits.view(torch.float32), near):
         results = []
         for engine in ("reference", "triton"):
-            p = torch.nn.Parameter(torch.zeros(20_000, dtype=dtype))
+            p = torch.nn.Parameter(torch.zeros(20_000, dtype=dtype, device=device_of(engine)))
             optimizer = adamas.SGD([p], lr=1.0, rounding=rounding, engine=engine, momentum=0.9, state_format="float32")
             # the momentum is what is written: a gradient has not as many bits
-            optimizer.state[p]["momentum_buffer"] = -values / torch.tensor(0.9)
+            optimizer.state[p]["momentum_buffer"] = (-values / torch.tensor(0.9)).to(p.device)
             p.grad = torch.zeros_like(p)
             optimizer.step()
-            results.append((p.detach(), optimizer.state[p].get("weight_low", p.detach())))
+            results.append((p.detach().cpu(), optimizer.state[p].get("weight_low", p.detach())))
         (a, low_a), (b, low_b) = results
         assert same_bits(a, b)
         assert same_bits(low_a, low_b)
@@ -132,13 +135,13 @@ def test_many_tensors_of_many_groups_in_one_launch(state_format: str) -> None:
     weights = [torch.randn(shape) for shape in shapes]
     results, launches = [], []
     for engine in ("reference", "triton"):
-        ps = [torch.nn.Parameter(w.clone()) for w in weights]
+        ps = [torch.nn.Parameter(w.to(device_of(engine), copy=True)) for w in weights]
         groups: list[dict[str, Any]] = [{"params": ps[:5]}, {"params": ps[5:], "lr": 0.1, "weight_decay": 0.5}]
         optimizer = adamas.AdamW(groups, engine=engine, state_format=state_format)
         for step in range(2):
             torch.manual_seed(step)
             for p in ps:
-                p.grad = torch.randn_like(p)
+                p.grad = torch.randn(p.shape).to(p.device)
             if engine == "triton":
                 step_kernel = count_launches(optimizer) if step else None
                 launches.append(step_kernel)
@@ -167,24 +170,24 @@ def count_launches(optimizer: adamas.Optimizer) -> list[int]:
 
 
 def test_a_step_is_seen_by_autograd() -> None:
-    p = torch.nn.Parameter(torch.ones(3))
+    p = torch.nn.Parameter(torch.ones(3, device=device_of("triton")))
     optimizer = adamas.AdamW([p], engine="triton")
     kept = (p * p).sum()
-    p.grad = torch.ones(3)
+    p.grad = torch.ones_like(p)
     optimizer.step()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         kept.backward()
 
 
 def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    def step(dtype: torch.dtype = torch.float32) -> None:
-        p = torch.nn.Parameter(torch.ones(3, dtype=dtype))
+    def step(dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
+        p = torch.nn.Parameter(torch.ones(3, dtype=dtype, device=device))
         p.grad = torch.ones_like(p)
         adamas.AdamW([("w", p)], engine="triton").step()
 
     with pytest.raises(RuntimeError, match=r"engine='triton' cannot step parameter 'w'.*float64"):
-        step(torch.float64)
-    monkeypatch.delenv("TRITON_INTERPRET")
+        step(torch.float64, device_of("triton"))
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     with pytest.raises(RuntimeError, match="it is on cpu"):
         step()
     monkeypatch.setattr(triton, "triton_installed", lambda: False)

@@ -9,7 +9,7 @@ import adamas
 from adamas.engines import norms
 from adamas.engines.triton_sums import GpuSquares, totals
 
-from ..core.catalog import CASES, DTYPES, LAYOUTS, Case, same_bits
+from ..core.catalog import CASES, DTYPES, LAYOUTS, Case, at, device_of, same_bits
 from ..core.test_engines import CASE_IDS
 from ..core.test_few_bits import gradients
 from ..doctor.test_statistics import look
@@ -57,10 +57,10 @@ def test_clipped_updates(dtype: torch.dtype, state_format: str) -> None:
     results = []
     for engine in ("reference", "triton"):
         torch.manual_seed(3)
-        p = torch.nn.Parameter(torch.randn(3, 150).to(dtype))
+        p = torch.nn.Parameter(torch.randn(3, 150).to(dtype).to(device_of(engine)))
         optimizer = adamas.AdamW([p], clip_update=1.0, engine=engine, state_format=state_format)
         for scale in (1.0, 30.0):
-            p.grad = (scale * torch.randn(3, 150)).to(dtype)
+            p.grad = (scale * torch.randn(3, 150)).to(dtype).to(p.device)
             optimizer.step()
         assert optimizer.last_step is not None
         results.append((p.detach(), optimizer.last_step.update_rms if optimizer.last_step else None))
@@ -74,11 +74,12 @@ def test_squares(dtype: torch.dtype) -> None:
     wide = torch.complex128 if dtype.is_complex else torch.float64
     tensors = [torch.randn(shape, dtype=wide).to(dtype) for shape in ((0,), (), (17,), (4096,), (3, 4001))]
     tensors.append(tensors[-1].clone().t())
-    assert list(GpuSquares(tensors).of(tensors)) == list(norms.Squares(tensors).of(tensors))
+    there = [at(x, "triton") for x in tensors]
+    assert list(GpuSquares(there).of(there)) == list(norms.Squares(tensors).of(tensors))
 
 
 def test_infinities_and_many_blocks() -> None:
-    x = torch.ones(5000)
+    x = torch.ones(5000, device=device_of("triton"))
     x[4500] = torch.inf
     assert list(GpuSquares([x]).of([x])) == [torch.inf]
     blocks = torch.rand(3000, dtype=torch.float64) ** 20
