@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import adamas
+from adamas.sparse.catch_up import catch_up, missed
 from adamas.sparse.table import COLUMNS, Table
 
 STEPS = 1100  # there is room for 1024 at first
@@ -46,6 +47,29 @@ def test_sums_are_those_of_their_terms(betas: tuple[float, float], constant: boo
                 rate, unbias = steps[i - 1].lr / (1 - beta1 ** (5 + i)), math.sqrt(1 - beta2 ** (5 + i))
                 terms.append(rate * unbias ** (n + 1) * beta1**j * decay ** (-(n + 1) * j) / kept[i])
             assert math.isclose(table.sums[birth, n], math.fsum(terms), rel_tol=STEPS * 2.0**-52)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("missed_steps", [1, 8, 300])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.9, 0.95), (0.5, 0.9)])
+def test_no_more_is_left_out_than_is_said(betas: tuple[float, float], missed_steps: int, constant: bool) -> None:
+    """However near eps: against all steps, one by one. Weights of zero, so that movements are not rounded with them."""
+    table, steps = advanced(*betas, constant)
+    beta1, beta2 = betas
+    root = torch.logspace(-14, 0, 1 << 12, dtype=torch.float64).unsqueeze(0)
+    m, x = torch.randn(root.shape, dtype=root.dtype), torch.zeros_like(root)
+    what = missed(table, torch.tensor([table.now - missed_steps], dtype=torch.int32))
+    found, _, _ = catch_up(table, what, x, m, root * root, root * root if constant else None)
+    expected = x.clone()
+    for j in range(1, missed_steps + 1):
+        step = table.now - missed_steps + j
+        h = steps[step - 6]
+        denominator = root * (1.0 if constant else beta2 ** (j / 2)) / math.sqrt(1 - beta2**step) + h.eps
+        expected = h.keep * expected - h.lr * beta1**j / (1 - beta1**step) * m / denominator
+    assert ((found - expected) / expected).abs().max() < 2 * table.tolerance  # of the series, and of what is out of reach
+    clear = root * root >= what.clear
+    assert clear.any()
+    assert missed_steps == 1 or not clear.all()
 
 
 @pytest.mark.parametrize("amsgrad", [False, True])

@@ -12,32 +12,56 @@ constexpr int kTerms = ADAMAS_SUMS - 1;
 // What a row has missed: see sparse/table.py and sparse/catch_up.py.
 template <class T>
 struct Missed {
-  T keep, power1, power2, limit, p[kTerms];
+  T keep, power1, power2;
+  T total, shift;  // all steps as one
+  T clear;         // the least square that these are good for
 };
 
 template <class T>
 static inline Missed<T> missed(const AdamasLag& lag, int64_t birth) {
   const int64_t now = lag.now - lag.start;
   const double* sums = lag.sums + birth * ADAMAS_SUMS;
-  const double least = lag.tolerance * sums[0];
-  Missed<T> what = {T(lag.kept[now] / lag.kept[birth]), T(lag.power1[now - birth]), T(lag.power2[now - birth]), T(0), {}};
-  if (sums[0] != 0.0) what.limit = T((lag.eps * lag.eps) * root(sums[kTerms] / least));
-  for (int n = 0; n < kTerms; ++n) what.p[n] = T(sums[n] * lag.kept[now]);
+  const double least = sizeof(T) == 4 ? double(__FLT_MIN__) : __DBL_MIN__;
+  Missed<T> what = {T(lag.kept[now] / lag.kept[birth]), T(lag.power1[now - birth]), T(lag.power2[now - birth]), T(0), T(0),
+                    T(least)};
+  if (sums[0] == 0.0) return what;
+  const double mean = sums[1] / sums[0], spread = sums[2] / sums[0] - mean * mean;
+  const double clear = ((lag.eps * lag.eps) / lag.tolerance) * spread;
+  what.total = T(sums[0] * lag.kept[now]);
+  what.shift = T(lag.eps * mean);
+  if (!(clear <= least)) what.clear = T(clear);
   return what;
+}
+
+// The same, with the series for elements that are not clear of eps.
+template <class T>
+struct Expanded : Missed<T> {
+  T eps, p[kTerms];
+  T least;  // the least square that any of these is good for
+};
+
+template <class T>
+static inline Expanded<T> expanded(const AdamasLag& lag, int64_t birth, const Missed<T>& what) {
+  const double* sums = lag.sums + birth * ADAMAS_SUMS;
+  Expanded<T> more = {what, T(lag.eps), {}, T(0)};
+  if (sums[0] != 0.0) more.least = T((lag.eps * lag.eps) * root(sums[kTerms] / (lag.tolerance * sums[0])));
+  if (what.clear < more.least) more.least = what.clear;
+  for (int n = 0; n < kTerms; ++n) more.p[n] = T(sums[n] * lag.kept[lag.now - lag.start]);
+  return more;
 }
 
 // Whether an element is too near eps for the series; of T or registers of it.
 template <class T>
-static inline auto is_far(const T m, const T square, const T limit) {
+static inline auto is_far(const T m, const T square, const T least) {
   const T zero = constant<T>(0.0);
-  return ((!(square >= limit)) & ((square != zero) | (m != zero))) | ((square == zero) & (m != zero));
+  return ((!(square >= least)) & ((square != zero) | (m != zero))) | ((square == zero) & (m != zero));
 }
 
 template <class T>
-static bool any_far(int64_t n, const T* m, const T* square, T limit) {
+static bool any_far(int64_t n, const T* m, const T* square, T least) {
   int32_t far = 0;
 #pragma omp simd reduction(| : far)
-  for (int64_t i = 0; i < n; ++i) far |= int32_t(is_far(m[i], square[i], limit));
+  for (int64_t i = 0; i < n; ++i) far |= int32_t(is_far(m[i], square[i], least));
   return far != 0;
 }
 
@@ -60,26 +84,23 @@ static void add_steps(const AdamasLag& lag, int64_t birth, int64_t n, const T* m
   }
 }
 
-// How far the series moves an element whose u and e are these; of T or registers of it.
+// How far an element with these moments moves that is clear of eps; of T or registers of it.
 template <class T>
-static inline T moved_by(const Missed<T>& what, const T u, const T e) {
+static inline T moved(const Missed<T>& what, const T m, const T square) {
+  return (what.total * m) / (root(square) + what.shift);
+}
+
+// The same of any that is not far.
+template <class T>
+static inline T moved(const Expanded<T>& what, const T m, const T square) {
+  const T zero = constant<T>(0.0), one = constant<T>(1.0), r = root(square);
+  const auto live = r > zero;
+  const T inverse = one / (live ? r : one), u = live ? m * inverse : zero, e = live ? what.eps * inverse : zero;
   T total = what.p[2] - e * what.p[3];
   total = what.p[1] - e * total;
   total = what.p[0] - e * total;
-  return u * total;
-}
-
-// The same of an element with these moments. kLive: square is known to be more than zero.
-template <bool kLive, class T>
-static inline T moved(const Missed<T>& what, const T eps, const T m, const T square) {
-  const T zero = constant<T>(0.0), one = constant<T>(1.0), r = root(square);
-  if constexpr (kLive) {
-    const T inverse = one / r;
-    return moved_by(what, m * inverse, eps * inverse);
-  }
-  const auto live = r > zero;
-  const T inverse = one / (live ? r : one);
-  return moved_by(what, live ? m * inverse : zero, live ? eps * inverse : zero);
+  const T as_one = (what.total * m) / (r + what.shift);
+  return square >= what.clear ? as_one : u * total;
 }
 
 template <class T>
@@ -90,14 +111,14 @@ static inline void catch_up_values(const Missed<T>& what, const T by, T& x, T& m
   v = what.power2 * v;
 }
 
-// Move n elements by the series, or, where they are far, by these sums. kTop: squares are not those of v.
+// Move n elements at once, or, where they are far, by these sums. kTop: squares are not those of v.
 template <bool kFar, bool kTop, class T>
-static void move(const Missed<T> what, const T eps, int64_t n, T* x, T* m, T* v, const T* top, const T* sum) {
+static void move(const Expanded<T> what, int64_t n, T* x, T* m, T* v, const T* top, const T* sum) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const T square = kTop ? top[i] : v[i];
-    T by = moved<false>(what, eps, m[i], square);
-    if constexpr (kFar) by = is_far(m[i], square, what.limit) ? sum[i] : by;
+    T by = moved(what, m[i], square);
+    if constexpr (kFar) by = is_far(m[i], square, what.least) ? sum[i] : by;
     catch_up_values(what, by, x[i], m[i], v[i]);
   }
 }
@@ -134,7 +155,7 @@ struct Lagging {
   // The elements of a row from `from` on, which are at the step `since`.
   void catch_up(int64_t row, int64_t from, int64_t since) {
     const int64_t birth = since - lag->start;
-    const Missed<T> what = missed<T>(*lag, birth);
+    const Expanded<T> what = expanded(*lag, birth, missed<T>(*lag, birth));
     for (int64_t at = from, n; at < length; at += n) {
       n = length - at < kChunk ? length - at : kChunk;
       catch_up_chunk(what, birth, row * length + at, n);
@@ -142,25 +163,24 @@ struct Lagging {
   }
 
  private:
-  void catch_up_chunk(const Missed<T>& what, int64_t birth, int64_t at, int64_t n) {
+  void catch_up_chunk(const Expanded<T>& what, int64_t birth, int64_t at, int64_t n) {
     alignas(64) T stage[4][kChunk];
     T* x = weight.template fetch<T>(at, n, stage[0]);
     T* m_values = fetch_as<T>(m, at, n, stage[1]);
     T* v_values = fetch_as<T>(v, at, n, stage[2]);
     const T* top = lag->constant ? fetch_as<T>(square, at, n, stage[3]) : v_values;
-    const T eps = T(lag->eps);
-    if (any_far<T>(n, m_values, top, what.limit)) {
+    if (any_far<T>(n, m_values, top, what.least)) {
       alignas(64) T sum[kChunk];
       add_steps<T>(*lag, birth, n, m_values, top, sum);
       if (lag->constant) {
-        move<true, true, T>(what, eps, n, x, m_values, v_values, top, sum);
+        move<true, true, T>(what, n, x, m_values, v_values, top, sum);
       } else {
-        move<true, false, T>(what, eps, n, x, m_values, v_values, nullptr, sum);
+        move<true, false, T>(what, n, x, m_values, v_values, nullptr, sum);
       }
     } else if (lag->constant) {
-      move<false, true, T>(what, eps, n, x, m_values, v_values, top, nullptr);
+      move<false, true, T>(what, n, x, m_values, v_values, top, nullptr);
     } else {
-      move<false, false, T>(what, eps, n, x, m_values, v_values, nullptr, nullptr);
+      move<false, false, T>(what, n, x, m_values, v_values, nullptr, nullptr);
     }
     random.prepare(at, n);
     weight.put(at, n, x, random.dice(0, at));

@@ -2,12 +2,16 @@
 // Included once per instruction set, inside that instruction set's own namespace: see engine.h.
 
 static ADAMAS_INLINE Missed<Floats> in_all_lanes(const Missed<float>& what) {
-  Missed<Floats> all = {splat(what.keep), splat(what.power1), splat(what.power2), splat(what.limit), {}};
+  return {splat(what.keep), splat(what.power1), splat(what.power2), splat(what.total), splat(what.shift), splat(what.clear)};
+}
+
+static ADAMAS_INLINE Expanded<Floats> in_all_lanes(const Expanded<float>& what) {
+  Expanded<Floats> all = {in_all_lanes(static_cast<const Missed<float>&>(what)), splat(what.eps), {}, splat(what.least)};
   for (int n = 0; n < kTerms; ++n) all.p[n] = splat(what.p[n]);
   return all;
 }
 
-// How many rows to look at before they are moved: the divisions and the root that say what one has missed then do not wait
+// How many rows to look at before they are moved: the divisions that say what one has missed then do not wait
 // for those of another, nor for its registers.
 constexpr int64_t kGroup = 16;
 
@@ -33,6 +37,11 @@ struct Group {
       known = since[k];
       alike = k;
     }
+  }
+
+  // What a row of the group that is behind has missed, with the series.
+  Expanded<float> expand(const AdamasLag& lag, int64_t place) const {
+    return expanded(lag, since[place] - lag.start, what[place]);
   }
 
   // Catch up a row of the group from this element on, one element after the other.

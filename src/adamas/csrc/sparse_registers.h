@@ -55,15 +55,14 @@ static ADAMAS_INLINE void ask_for(const Bases<Rule>& base, const Offset row, int
 enum Before {
   kCaughtUp,
   kBehind,
-  kClear,  // behind, and clear of eps and zero, unless a square is below the limit
+  kClear,  // behind, and clear of eps, unless a square says otherwise
 };
 
 // The registers of a row from element `from` to n: what they have missed, and their step. While it goes on, the same
 // registers of another row are asked for, if that is wanted. Returns n, or where the first register is that is not clear.
-template <class Rule, Before kBefore, bool kAsk>
-static ADAMAS_INLINE int64_t step_registers(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
-                                            int64_t from, int64_t n, const Bases<Rule>& base, const Offset row,
-                                            const Offset ahead) {
+template <class Rule, Before kBefore, bool kAsk, class What>
+static ADAMAS_INLINE int64_t step_registers(const Strips<Rule>& strips, const What& what, int64_t from, int64_t n,
+                                            const Bases<Rule>& base, const Offset row, const Offset ahead) {
   for (int64_t i = from; i < n; i += kLanes) {
     const int64_t at = row.row + i;
     Floats x = load(base.at[0] + at), g = load(base.at[1] + row.gradient + i), s[ADAMAS_MAX_SLOTS] = {};
@@ -76,8 +75,8 @@ static ADAMAS_INLINE int64_t step_registers(const Strips<Rule>& strips, const Mi
     }
     if constexpr (kBefore != kCaughtUp) {
       const Floats square = s[Rule::kSlots - 1];
-      if (kBefore == kClear && !all_at_least(square, what.limit)) return i;
-      catch_up_values(what, moved<kBefore == kClear>(what, eps, s[0], square), x, s[0], s[1]);
+      if (kBefore == kClear && !all_at_least(square, what.clear)) return i;
+      catch_up_values(what, moved(what, s[0], square), x, s[0], s[1]);
     }
     store(base.at[0] + at, strips.step(x, g, s));
     for (int k = 0; k < Rule::kSlots; ++k) store(base.at[2 + k] + at, s[k]);
@@ -86,9 +85,9 @@ static ADAMAS_INLINE int64_t step_registers(const Strips<Rule>& strips, const Mi
 }
 
 // The elements of a row behind its last whole register, in a place of their own.
-template <class Rule, Before kBefore>
-static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, const Missed<Floats>& what, const Floats eps,
-                                                int64_t n, const Bases<Rule>& base, const Offset row) {
+template <class Rule, Before kBefore, class What>
+static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, const What& what, int64_t n,
+                                                const Bases<Rule>& base, const Offset row) {
   alignas(64) float own[2 + Rule::kSlots][kLanes] = {};
   const size_t bytes = size_t(n) * sizeof(float);
   Bases<Rule> here;
@@ -96,7 +95,7 @@ static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, cons
     __builtin_memcpy(own[k], base.at[k] + (k == 1 ? row.gradient : row.row), bytes);
     here.at[k] = own[k];
   }
-  step_registers<Rule, kBefore, false>(strips, what, eps, 0, kLanes, here, {0, 0}, {0, 0});
+  step_registers<Rule, kBefore, false>(strips, what, 0, kLanes, here, {0, 0}, {0, 0});
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
     if (k != 1) __builtin_memcpy(base.at[k] + row.row, own[k], bytes);
   }
@@ -104,8 +103,8 @@ static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, cons
 
 // Whether any of n elements is too near eps for the series.
 template <class Rule>
-static __attribute__((noinline)) bool any_near_eps(const Bases<Rule>& base, int64_t at, int64_t n, float limit) {
-  return any_far(n, base.at[2] + at, base.at[1 + Rule::kSlots] + at, limit);
+static __attribute__((noinline)) bool any_near_eps(const Bases<Rule>& base, int64_t at, int64_t n, float least) {
+  return any_far(n, base.at[2] + at, base.at[1 + Rule::kSlots] + at, least);
 }
 
 #include "sparse_group.h"
@@ -119,11 +118,10 @@ struct Run {
   int64_t to_added;                      // from where the row of values after the last would be to the first of `added`
   int64_t at_once;                       // how many to ask for together; 0: one by one
   Bases<Rule> base;
-  Floats eps;
 
   Run(const AdamasRows& r, const Stretch& some)
       : lag(r.lag), row(r.row), source(r.source), length(r.length), entries(r.entries), first(some.first), last(some.last - 1),
-        to_added(0), at_once(0), base(bases_of<Rule>(r)), eps(splat(lag ? float(lag->eps) : 0.0f)) {
+        to_added(0), at_once(0), base(bases_of<Rule>(r)) {
     if (r.added) to_added = (intptr_t(r.added) - intptr_t(r.values)) / intptr_t(sizeof(float)) - entries * length;
     const int64_t lines = (length + kLine - 1) / kLine * (2 + Rule::kSlots);
     const bool tall = r.launch->numel[0] * int64_t(sizeof(float)) * (1 + Rule::kSlots) >= kTall;
@@ -167,7 +165,7 @@ static __attribute__((noinline)) void step_plain(const Run<Rule>& run, const Str
   for (int64_t k = begin; k < end; ++k) {
     const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
     if (kTogether) run.ask(k);
-    step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, Floats{}, 0, whole, base, row, ahead);
+    step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, 0, whole, base, row, ahead);
   }
 }
 
@@ -183,19 +181,17 @@ static __attribute__((noinline)) Stop step_group(const Run<Rule>& run, const Str
                                                  int64_t at, int64_t begin, int64_t end) {
   const Strips<Rule> strips = given;
   const Bases<Rule> base = run.base;
-  const Floats eps = run.eps;
   const int64_t whole = run.length - run.length % kLanes;
   for (int64_t k = begin; k < end; ++k) {
     const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
     if (kTogether) run.ask(k);
     const int64_t place = k - begin + at;
     if (!group.behind[place]) {
-      step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, eps, 0, whole, base, row, ahead);
+      step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, 0, whole, base, row, ahead);
       continue;
     }
     const Missed<Floats> what = in_all_lanes(group.what[place]);
-    if (!(what.limit[0] > 0.0f)) return {k, 0};  // squares of zero would be clear
-    const int64_t done = step_registers<Rule, kClear, !kTogether>(strips, what, eps, 0, whole, base, row, ahead);
+    const int64_t done = step_registers<Rule, kClear, !kTogether>(strips, what, 0, whole, base, row, ahead);
     if (done < whole) return {k, done};
   }
   return {end, 0};
@@ -207,12 +203,12 @@ static __attribute__((noinline)) void step_slowly(const AdamasRows& r, const Run
                                                   Group& group, int64_t place, const Stop stop) {
   const Offset row = run.offset(stop.row);
   const int64_t whole = r.length - r.length % kLanes;
-  if (any_near_eps(run.base, row.row + stop.element, r.length - stop.element, group.what[place].limit)) {
+  const Expanded<float> what = group.expand(*r.lag, place);
+  if (any_near_eps(run.base, row.row + stop.element, r.length - stop.element, what.least)) {
     group.catch_up_alone(r, place, r.row[stop.row], stop.element);
-    step_registers<Rule, kCaughtUp, false>(strips, Missed<Floats>{}, run.eps, stop.element, whole, run.base, row, row);
+    step_registers<Rule, kCaughtUp, false>(strips, Missed<Floats>{}, stop.element, whole, run.base, row, row);
   } else {
-    const Missed<Floats> what = in_all_lanes(group.what[place]);
-    step_registers<Rule, kBehind, false>(strips, what, run.eps, stop.element, whole, run.base, row, row);
+    step_registers<Rule, kBehind, false>(strips, in_all_lanes(what), stop.element, whole, run.base, row, row);
   }
 }
 
@@ -227,14 +223,14 @@ static void step_lagging(const AdamasRows& r, const Run<Rule>& run, const Strips
   }
   if (!left) return;
   const Offset rest = run.rest(begin, left);
-  if (group.behind[0] && any_near_eps(run.base, rest.row, left, group.what[0].limit)) {
+  if (group.behind[0]) {
+    const Expanded<float> what = group.expand(*r.lag, 0);
+    if (!any_near_eps(run.base, rest.row, left, what.least)) {
+      return step_rest<Rule, kBehind>(strips, in_all_lanes(what), left, run.base, rest);
+    }
     group.catch_up_alone(r, 0, r.row[begin], r.length - left);
   }
-  if (group.behind[0]) {
-    step_rest<Rule, kBehind>(strips, in_all_lanes(group.what[0]), run.eps, left, run.base, rest);
-  } else {
-    step_rest<Rule, kCaughtUp>(strips, Missed<Floats>{}, run.eps, left, run.base, rest);
-  }
+  step_rest<Rule, kCaughtUp>(strips, Missed<Floats>{}, left, run.base, rest);
 }
 
 // Some touched rows, asking for many together or for each alone.
@@ -260,7 +256,7 @@ static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, const Stre
       if (group.behind[j - k]) group.catch_up_alone(r, j - k, r.row[j], 0);
     }
     step_plain<Rule, kTogether>(run, strips, k, stop);
-    if (left) step_rest<Rule, kCaughtUp>(strips, Missed<Floats>{}, run.eps, left, run.base, run.rest(k, left));
+    if (left) step_rest<Rule, kCaughtUp>(strips, Missed<Floats>{}, left, run.base, run.rest(k, left));
   }
 }
 

@@ -1,10 +1,15 @@
 """Catches rows up with the dense optimizer, by torch: the numbers of the table meet those of the elements.
 
-    u = m / sqrt(v),  x = eps / sqrt(v)
-    theta <- W_t/W_s theta - u W_t (P_0 - x P_1 + x^2 P_2 - x^3 P_3),    m <- b1^k m,    v <- b2^k v
+    theta <- W_t/W_s theta - W_t P_0 m / (sqrt(v) + eps c),    m <- b1^k m,    v <- b2^k v,    c = P_1/P_0
 
-Where x^4 P_4 is not negligible beside P_0 (the series alternates: that bounds what is left out), which is where v is
-less than a limit of its row, the steps are added up one by one, the smallest first:
+which is Gauss's quadrature by one point: the steps' factors of eps lie around their mean c with the variance
+s^2 = P_2/P_0 - c^2, and as 1 / (1 + x t) is convex, with x = eps / sqrt(v), at most x^2 s^2 of the movement is left out.
+Where that is not negligible, which is where v is less than a number of its row, four terms of the series are taken,
+
+    theta <- W_t/W_s theta - u W_t (P_0 - x P_1 + x^2 P_2 - x^3 P_3),    u = m / sqrt(v)
+
+and where x^4 P_4 is not negligible beside P_0 either (the series alternates: that bounds what is left out), the steps
+are added up one by one, the smallest first:
 
     theta <- W_t/W_s theta - sum_j rate_i b1^j W_t/W_i m / (sqrt(v) b2^(j/2) / r_i + eps)
 
@@ -31,6 +36,8 @@ class Missed:
         keep: W_t/W_s.
         sums: W_t P_0 .. W_t P_3.
         limit: the least square of the denominator that the series is for.
+        shift: eps c.
+        clear: the least square that one point is for.
         power1: b1^k.
         power2: b2^k.
     """
@@ -39,6 +46,8 @@ class Missed:
     keep: torch.Tensor
     sums: torch.Tensor
     limit: torch.Tensor
+    shift: torch.Tensor
+    clear: torch.Tensor
     power1: torch.Tensor
     power2: torch.Tensor
 
@@ -48,13 +57,18 @@ def missed(table: Table, last: torch.Tensor) -> Missed:
     birth, now = last.cpu().long() - table.start, table.now - table.start  # the table is on the host
     kept, power1, power2 = _numbers(now, table.kept, table.power1, table.power2)
     sums = table.sums[birth]
-    first = sums[:, 0]
-    spread = sums[:, TERMS] / torch.where(first != 0, table.tolerance * first, 1.0)
+    moves = sums[:, 0] != 0
+    first = torch.where(moves, sums[:, 0], 1.0)
+    mean = sums[:, 1] / first
+    spread = sums[:, 2] / first - mean * mean
+    rest = sums[:, TERMS] / (table.tolerance * first)
     return Missed(
         birth=birth,
         keep=kept[now] / kept[birth],
         sums=sums[:, :TERMS] * kept[now],
-        limit=torch.where(first != 0, (table.eps * table.eps) * sqrt(spread), 0.0),
+        limit=torch.where(moves, (table.eps * table.eps) * sqrt(rest), 0.0),
+        shift=torch.where(moves, mean * table.eps, 0.0),
+        clear=torch.where(moves, spread * ((table.eps * table.eps) / table.tolerance), 0.0),
         power1=power1[now - birth],
         power2=power2[now - birth],
     )
@@ -73,8 +87,10 @@ def catch_up(
         v: second moments.
         top: the largest v so far, for AMSGrad.
     """
-    numbers = (what.keep, what.power1, what.power2, what.limit)
-    keep, power1, power2, limit = (each.to(x.device, x.dtype).unsqueeze(1) for each in numbers)
+    least = torch.finfo(x.dtype).tiny  # squares of zero are not clear
+    clear = torch.where(what.clear <= least, least, what.clear)
+    numbers = (what.keep, what.power1, what.power2, what.limit, what.shift, clear)
+    keep, power1, power2, limit, shift, clear = (each.to(x.device, x.dtype).unsqueeze(1) for each in numbers)
     p = what.sums.to(x.device, x.dtype).unsqueeze(2).unbind(1)
     square = v if top is None else top
     root = sqrt(square)
@@ -85,7 +101,8 @@ def catch_up(
     total = p[TERMS - 1].expand_as(u)
     for n in range(TERMS - 2, -1, -1):
         total = p[n] - e * total
-    moved = u * total
+    moved = torch.where(square >= clear, (p[0] * m) / (root + shift), u * total)
+    limit = torch.where(clear < limit, clear, limit)
     moving = m != 0
     far = (~(square >= limit) & ((square != 0) | moving)) | ((square == 0) & moving)
     rows = far.any(dim=1)
