@@ -66,7 +66,7 @@ def test_no_more_is_left_out_than_is_said(betas: tuple[float, float], missed_ste
         h = steps[step - 6]
         denominator = root * (1.0 if constant else beta2 ** (j / 2)) / math.sqrt(1 - beta2**step) + h.eps
         expected = h.keep * expected - h.lr * beta1**j / (1 - beta1**step) * m / denominator
-    assert ((found - expected) / expected).abs().max() < 2 * table.tolerance  # of the series, and of what is out of reach
+    assert ((found - expected) / expected).abs().max() < 2 * table.tolerance  # also of what is out of reach
     clear = root * root >= what.clear
     assert clear.any()
     assert missed_steps == 1 or not clear.all()

@@ -3,7 +3,7 @@
     theta <- W_t/W_s theta - W_t P_0 m / (sqrt(v) + eps c),    m <- b1^k m,    v <- b2^k v,    c = P_1/P_0
 
 which is Gauss's quadrature by one point: the steps' factors of eps lie around their mean c with the variance
-s^2 = P_2/P_0 - c^2, and as 1 / (1 + x t) is convex, with x = eps / sqrt(v), at most x^2 s^2 of the movement is left out.
+s^2 = P_2/P_0 - c^2, and as 1 / (1 + x t) is convex, with x = eps / sqrt(v), at most x^2 s^2 of a movement is left out.
 Where that is not negligible, which is where v is less than a number of its row, four terms of the series are taken,
 
     theta <- W_t/W_s theta - u W_t (P_0 - x P_1 + x^2 P_2 - x^3 P_3),    u = m / sqrt(v)
