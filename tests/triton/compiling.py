@@ -30,13 +30,14 @@ ADAM, NADAM, RADAM, ATAN2 = 8, 10, 11, 15
 FLOAT32 = {"WEIGHT": 0, "SLOT0": 0, "SLOT1": 0, "SLOT2": -1, "LOW": 0, "RANDOM": 0, "DIMS": 0}
 BFLOAT16 = {"WEIGHT": 2, "SLOT0": 2, "SLOT1": 2, "SLOT2": -1, "LOW": 0, "RANDOM": 1, "DIMS": 0}
 INT8 = {"WEIGHT": 2, "SLOT0": 4, "SLOT1": 5, "SLOT2": -1, "LOW": 1, "RANDOM": 2, "DIMS": 0}
+FAST, SLOW = {"FLAT": 1, "ALIGNED": 1}, {"FLAT": 0, "ALIGNED": 0}
 INT4 = {"WEIGHT": 3, "SLOT0": 6, "SLOT1": 7, "SLOT2": -1, "LOW": 2, "RANDOM": 2, "DIMS": 3}
 KERNELS: tuple[tuple[Any, dict[str, str], dict[str, int]], ...] = (
-    (step.step_kernel, {}, {**FLOAT32, "RULE": ATAN2, "GRAD": 0, "ROWS": 0, "ASKS": 0, "UNITS": 8}),
-    (step.step_kernel, {}, {**BFLOAT16, "RULE": ADAM, "GRAD": 2, "ROWS": 0, "ASKS": 0, "UNITS": 8}),
-    (step.step_kernel, {}, {**INT8, "RULE": ADAM, "GRAD": 2, "ROWS": 0, "ASKS": 1, "UNITS": 8}),
-    (step.step_kernel, {}, {**INT4, "RULE": ADAM, "GRAD": 3, "ROWS": 0, "ASKS": 0, "UNITS": 8}),
-    (step.step_kernel, {}, {**INT4, "RULE": ADAM, "GRAD": 0, "ROWS": 1, "ASKS": 0, "UNITS": 8, "DIMS": 0}),
+    (step.step_kernel, {}, {**FLOAT32, "RULE": ATAN2, "GRAD": 0, "ROWS": 0, "ASKS": 0, "UNITS": 8, **FAST}),
+    (step.step_kernel, {}, {**BFLOAT16, "RULE": ADAM, "GRAD": 2, "ROWS": 0, "ASKS": 0, "UNITS": 8, **FAST}),
+    (step.step_kernel, {}, {**INT8, "RULE": ADAM, "GRAD": 2, "ROWS": 0, "ASKS": 1, "UNITS": 8, **FAST}),
+    (step.step_kernel, {}, {**INT4, "RULE": ADAM, "GRAD": 3, "ROWS": 0, "ASKS": 0, "UNITS": 8, **SLOW}),
+    (step.step_kernel, {}, {**INT4, "RULE": ADAM, "GRAD": 0, "ROWS": 1, "ASKS": 0, "UNITS": 8, **SLOW, "DIMS": 0}),
     (sums.statistics_kernel, {"sums": "*fp32"}, {**INT8, "RULE": ADAM, "FIRST": 0, "SECOND": 1, "BLOCKS": 8}),
     (sums.ratios_kernel, {"sums": "*fp64"}, {"WEIGHT": 2, "SLOT": 7, "PLACE": 1, "LOW": 0, "DIMS": 2, "BLOCKS": 8}),
     (sums.squares_kernel, {"sums": "*fp64"}, {"KIND": 2, "BLOCKS": 8}),

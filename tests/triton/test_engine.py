@@ -129,7 +129,7 @@ def test_special_gradients(value: float) -> None:
 
 
 @pytest.mark.parametrize("state_format", ["float32", "int8", "int4"])
-def test_many_tensors_of_many_groups_in_one_launch(state_format: str) -> None:
+def test_many_tensors_of_many_groups_in_few_launches(state_format: str) -> None:
     torch.manual_seed(7)
     shapes = [(0,), (), (1,), (3, 0), *((2, n) for n in (1, 15, 16, 17, 31, 33, 64, 127, 129, 300)), (1025,), (9, 128)]
     weights = [torch.randn(shape) for shape in shapes]
@@ -151,7 +151,9 @@ def test_many_tensors_of_many_groups_in_one_launch(state_format: str) -> None:
         assert same_bits(a.detach(), b.detach()), tuple(a.shape)
     for a, b in zip(results[0][1], results[1][1], strict=True):
         assert all(same_bits(a[key], b[key]) for key in a)
-    assert launches[-1] == [1]
+    assert launches[-1] == [
+        2 if state_format == "float32" else 3
+    ]  # those at multiples of 16, of whole units or not; the others
 
 
 def count_launches(optimizer: adamas.Optimizer) -> list[int]:

@@ -24,7 +24,7 @@ from adamas.engines.plan import Plan
 from adamas.engines.rows import Around
 from adamas.engines.triton import TritonLaunch
 from adamas.engines.triton_sums import GpuSquares
-from adamas.engines.triton_table import Fresh, send
+from adamas.engines.triton_table import Fresh, are_aligned, send
 from adamas.rules import CAPTURABLE, Rule
 
 _ITEMS = 128  # tensors whose numbers one program makes
@@ -133,7 +133,9 @@ class CapturedBatch:
     def prepare(self, grads: Sequence[torch.Tensor], groups: _Groups) -> list[torch.Tensor]:
         """Tell the device what this step is of; return what must stay where it is until the step is over."""
         reals = [as_real(grad) for grad in grads]
-        self._gradients.write([grad.data_ptr() for grad in reals])
+        pointers = [grad.data_ptr() for grad in reals]
+        self._even = are_aligned(pointers)
+        self._gradients.write(pointers)
         self._hyper.write([value for number in self._groups for value in self._values(groups[number])])
         return reals
 
@@ -149,7 +151,7 @@ class CapturedBatch:
                 HYPER=4 + len(self._names), WIDTH=self._width, ITEMS=_ITEMS, enable_fp_fusion=False,
             )  # fmt: skip
         fresh = Fresh(self.gradients, self._steps, self._places, self._numbers)
-        self._launch.run_captured(fresh, self._width, decision.go)
+        self._launch.run_captured(fresh, self._even, self._width, decision.go)
 
     def _values(self, group: dict[str, Any]) -> list[Any]:
         """Return what `adamas.kernels.captured` reads of a group."""

@@ -80,15 +80,15 @@ class TritonLaunch:
 
     def run(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> None:
         """Take one step for every item."""
-        fresh, kept = self._send(grads, rows, row_of, steps)
-        self._step(fresh, rows.width)
+        fresh, even, kept = self._send(grads, rows, row_of, steps)
+        self._step(fresh, even, rows.width)
         del kept
 
     def ratios(
         self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, slot: int, moments: array
     ) -> array:
         """Return the sum of g^2 / max(v, floor) of every item."""
-        fresh, kept = self._send(grads, rows, row_of, steps)
+        fresh, _, kept = self._send(grads, rows, row_of, steps)
         sums = self._sums(1, torch.float64)
         (moment,) = send(sums.device, array("f", moments))
         named = {**self._weight, "SLOT": self._kinds[f"SLOT{slot}"], "PLACE": slot}
@@ -102,7 +102,7 @@ class TritonLaunch:
         self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array, look: Look, run: bool
     ) -> Sequence[float]:
         """Return the numbers of every item; and take the step, if that is asked for."""
-        fresh, kept = self._send(grads, rows, row_of, steps)
+        fresh, even, kept = self._send(grads, rows, row_of, steps)
         sums = self._sums(_SUMS, torch.float32)
         (limits,) = send(sums.device, array("f", look.limits))
         named = {**self._kinds, "FIRST": look.first, "SECOND": look.second}
@@ -110,7 +110,7 @@ class TritonLaunch:
             around = (fresh.gradients, fresh.places, fresh.numbers, rows.width, limits, sums, sums.shape[1])
             self._call("statistics", part, part.sum_owner, *around, BLOCKS=BLOCKS, **named)
         if run:
-            self._step(fresh, rows.width)
+            self._step(fresh, even, rows.width)
         del kept
         here = sums.cpu()
         largest = here[_SUMS - 1].tolist()
@@ -119,22 +119,24 @@ class TritonLaunch:
         columns.append(array("d", [max(largest[a:b], default=0.0) for a, b in pairwise(first)]))
         return [column[place] for place in range(len(self.items)) for column in columns]
 
-    def run_captured(self, fresh: Fresh, width: int, go: torch.Tensor) -> None:
+    def run_captured(self, fresh: Fresh, even: bool, width: int, go: torch.Tensor) -> None:
         """Take one step by what is on the device already.
 
         Args:
             fresh: addresses of the gradients as `as_real` gives them, steps and rows of numbers.
+            even: whether all gradients begin at a multiple of 16 bytes.
             width: how many numbers a row has.
             go: 1 if the step is taken, else 0 (int64).
         """
-        self._step(fresh, width, go)
+        self._step(fresh, even, width, go)
 
-    def _step(self, fresh: Fresh, width: int, go: torch.Tensor | None = None) -> None:
+    def _step(self, fresh: Fresh, even: bool, width: int, go: torch.Tensor | None = None) -> None:
         increment_version(self._written)
         named = {**self._kinds, "GRAD": self._kinds["WEIGHT"], "ROWS": False, "ASKS": go is not None, "UNITS": UNITS}
         for part in self._table.parts:
             asked = part.owner if go is None else go
-            self._call("step", part, part.owner, *fresh, width, part.owner, 0, asked, **named)
+            ways = {"FLAT": part.flat, "ALIGNED": part.aligned and even}
+            self._call("step", part, part.owner, *fresh, width, part.owner, 0, asked, **ways, **named)
 
     def _call(self, kernel: str, part: Part, owner: torch.Tensor, *arguments: Any, **named: Any) -> None:
         table = self._table
@@ -148,8 +150,8 @@ class TritonLaunch:
 
     def _send(
         self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array
-    ) -> tuple[Fresh, Sequence[torch.Tensor]]:
-        """Return what is new in this step, and what must outlive the launch."""
+    ) -> tuple[Fresh, bool, Sequence[torch.Tensor]]:
+        """Return what is new in this step, whether gradients begin at multiples of 16, what must outlive the launch."""
         if self._lazy:
             grads = [as_real(grad) for grad in grads]
-        return self._table.send(grads, rows, row_of, steps), grads
+        return *self._table.send(grads, rows, row_of, steps), grads

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import torch
@@ -24,11 +26,15 @@ class Part(NamedTuple):
 
     Attributes:
         dims: how many dimensions it takes to find them; 0: they follow each other.
+        aligned: whether all but gradients begins, and all rows end, at a multiple of 16.
+        flat: whether each tensor is one row, too, whose first element has an index that is a multiple of 32.
         owner: which tensor each program of a step has.
         sum_owner: which tensor each program of a sum has.
     """
 
     dims: int
+    aligned: bool
+    flat: bool
     owner: torch.Tensor
     sum_owner: torch.Tensor
 
@@ -69,16 +75,20 @@ class Table:
         dims = [_dims(item, as_real(grad)) for item, grad in zip(items, grads, strict=True)]
         most = max(map(len, dims))
         fields = [fields_of(item) for item in items]
+        ways = [(bool(each), not each and is_aligned(own)) for own, each in zip(fields, dims, strict=True)]
+        ways = [
+            (strided, aligned, aligned and is_flat(own)) for own, (strided, aligned) in zip(fields, ways, strict=True)
+        ]
         self.parts = [
-            self._part(fields, [i for i, each in enumerate(dims) if bool(each) == strided], most if strided else 0)
-            for strided in (False, True)
+            self._part(fields, [i for i, each in enumerate(ways) if each == way], most if way[0] else 0, *way[1:])
+            for way in sorted(set(ways))
         ]
         self.parts = [part for part in self.parts if len(part.owner)]
         self.fields = torch.tensor(fields, dtype=torch.int64).to(self._device)
         layout = [[(1,) + (0,) * (_LAYOUT - 1)] * (most - len(each)) + each for each in dims]
         self.layout = torch.tensor(layout, dtype=torch.int64).to(self._device)
 
-    def _part(self, fields: list[list[int]], members: list[int], dims: int) -> Part:
+    def _part(self, fields: list[list[int]], members: list[int], dims: int, aligned: bool, flat: bool) -> Part:
         """Return the part of some items; what it takes to find their programs is put into their fields."""
         owner, sum_owner = array("i"), array("i")
         for member in members:
@@ -88,13 +98,17 @@ class Table:
             own[2], own[12], own[13] = len(owner), self.first_block[member], len(sum_owner)
             owner += array("i", [member]) * -(-units // UNITS)
             sum_owner += array("i", [member]) * -(-blocks // BLOCKS)
-        return Part(dims, self._put(owner), self._put(sum_owner))
+        return Part(dims, aligned, flat, self._put(owner), self._put(sum_owner))
 
-    def send(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> Fresh:
-        """Bring what is new in a step to the device, in one copy that nothing waits for."""
+    def send(self, grads: Sequence[torch.Tensor], rows: Rows, row_of: array, steps: array) -> tuple[Fresh, bool]:
+        """Bring what is new in a step to the device, in one copy that nothing waits for.
+
+        Returns:
+            It, and whether all gradients begin at a multiple of 16.
+        """
         pointers = array("q", map(torch.Tensor.data_ptr, grads))
         gradients, steps_there, places, numbers = send(self._device, pointers, steps, row_of, array("f", rows.numbers))
-        return Fresh(gradients, steps_there, places, numbers)
+        return Fresh(gradients, steps_there, places, numbers), are_aligned(pointers)
 
     def _put(self, values: array) -> torch.Tensor:
         return send(self._device, values)[0]
@@ -124,9 +138,31 @@ def send(device: torch.device, *arrays: array) -> list[torch.Tensor]:
     ]
 
 
+def are_aligned(addresses: Iterable[int]) -> bool:
+    """Say whether all are multiples of 16 bytes, which is what a GPU reads at once.
+
+    Example:
+        >>> are_aligned([64, 32, 0]), are_aligned([64, 8])
+        (True, False)
+    """
+    return not reduce(or_, addresses, 0) % 16
+
+
+def is_flat(fields: list[int]) -> bool:
+    """Say whether an item's elements are one row, and whole strips of random numbers."""
+    return fields[1] <= 1 and not fields[14] % 32
+
+
+def is_aligned(fields: list[int]) -> bool:
+    """Say whether an item's operands, but for its gradient, begin at multiples of 16, and so do its rows."""
+    return are_aligned((*fields[3 : 5 + 2 * _SLOTS], fields[0]))
+
+
 def fields_of(item: Item) -> list[int]:
     """Return an item's row of the table, without what its programs need."""
     rows, length = rows_of(item.param.shape) if is_blockwise(item) else (1, item.param.numel())
+    if length % UNIT == 0:
+        rows, length = 1, rows * length  # rows of whole units are like one
     fields = [0] * _FIELDS
     fields[0], fields[1] = max(1, length), rows if length else 0
     fields[3] = item.param.data_ptr()

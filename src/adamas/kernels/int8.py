@@ -15,9 +15,20 @@ _SETTLED = tl.constexpr(1024.0)
 @triton.jit
 def read_int8(codes, scales, SIGNED: tl.constexpr, row, column, length, mask):
     """Return elements of rows, wherever they are."""
-    at = row * length + column
     block = row * ((length + 127) // 128) + column // 128
     scale = tl.load(scales.to(tl.pointer_type(tl.float32)) + block, mask=mask, other=0.0)
+    return _decoded(codes, scale, SIGNED, row * length + column, mask)
+
+
+@triton.jit
+def read_int8_units(codes, scales, SIGNED: tl.constexpr, at, block, mask, there):
+    """Return units (a tile); ``block`` are their numbers in the tensor."""
+    scale = tl.load(scales.to(tl.pointer_type(tl.float32)) + block, mask=there, other=0.0)
+    return _decoded(codes, scale[:, None], SIGNED, at, mask)
+
+
+@triton.jit
+def _decoded(codes, scale, SIGNED: tl.constexpr, at, mask):
     if SIGNED:
         q = tl.load(codes.to(tl.pointer_type(tl.int8)) + at, mask=mask, other=0).to(tl.float32)
         x = (q * tl.abs(q)) * (scale * _PER_SIGNED)

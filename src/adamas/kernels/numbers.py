@@ -53,12 +53,18 @@ def hash32(a, b, index):
 
 
 @triton.jit
-def random16(a, b, index):
-    """Return 16 random bits for an index (int64): of 32 elements' hash, golden sections further."""
-    low = index.to(tl.uint32)
-    h = hash32(a + (index >> 32).to(tl.uint32) * 0x9E3779B9, b, low >> 5)
-    x = h + (low & 15) * _TWO_GOLDEN
-    return tl.where((low & 16) != 0, x >> 16, x & 0xFFFF)
+def random16(a, b, strip, lane):
+    """Return 16 random bits for an element: its strip of 32 elements has a hash, from which it is golden sections.
+
+    Args:
+        a: half of the key.
+        b: the other.
+        strip: the element's row-major index over 32 (int64).
+        lane: the rest of it (uint32).
+    """
+    h = hash32(a + (strip >> 27).to(tl.uint32) * 0x9E3779B9, b, strip.to(tl.uint32) & 0x7FFFFFF)
+    x = h + (lane & 15) * _TWO_GOLDEN
+    return tl.where((lane & 16) != 0, x >> 16, x & 0xFFFF)
 
 
 @triton.jit
@@ -125,14 +131,14 @@ def load(address, KIND: tl.constexpr, at, mask):
 
 
 @triton.jit
-def rounded(x, KIND: tl.constexpr, RANDOM: tl.constexpr, stream, step, operand, index):
+def rounded(x, KIND: tl.constexpr, RANDOM: tl.constexpr, stream, step, operand, strip, lane):
     """Return what is stored of numbers of a plain kind: themselves, or 16 bits of each."""
     if KIND == 0:
         stored = x
     else:
         if RANDOM:
             a, b = make_key(stream, step, operand)
-            random = random16(a, b, index)
+            random = random16(a, b, strip, lane)
             if KIND == 2:
                 stored = to_bfloat16(x, random)
             else:

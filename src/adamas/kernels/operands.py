@@ -59,23 +59,33 @@ def whereabouts(table, layout, tensor, at, DIMS: tl.constexpr):
 
 
 @triton.jit
-def read_weight(own, WEIGHT: tl.constexpr, LOW: tl.constexpr, at, at_low, mask):
+def address_at(field, ALIGNED: tl.constexpr):
+    """Return an address; ALIGNED: known to be a multiple of 16, so that elements are read and written together."""
+    address = tl.load(field)
+    if ALIGNED:
+        address = tl.multiple_of(address.to(tl.pointer_type(tl.uint8)), 16)
+    return address
+
+
+@triton.jit
+def read_weight(own, WEIGHT: tl.constexpr, LOW: tl.constexpr, ALIGNED: tl.constexpr, at, at_low, mask):
     """Return weights, with their bits below."""
-    address = tl.load(own + WEIGHT_FIELD)
+    address = address_at(own + WEIGHT_FIELD, ALIGNED)
     if LOW == 0:
         x = load(address, WEIGHT, at, mask)
     else:
         hi = tl.load(address.to(tl.pointer_type(tl.uint16)) + at, mask=mask, other=0)
-        x = joined(hi, load_low(tl.load(own + LOW_FIELD), LOW, at_low, mask), WEIGHT, LOW)
+        x = joined(hi, load_low(address_at(own + LOW_FIELD, ALIGNED), LOW, at_low, mask), WEIGHT, LOW)
     return x
 
 
 @triton.jit
-def read_slot(own, PLACE: tl.constexpr, KIND: tl.constexpr, at, row, column, mask, otherwise):
+def read_slot(own, PLACE: tl.constexpr, KIND: tl.constexpr, ALIGNED: tl.constexpr, at, row, column, mask, otherwise):
     """Return a slot's values; ``otherwise`` where there is no such slot."""
     if KIND == -1:
         return otherwise
-    codes, scales, length = tl.load(own + SLOT_FIELD + PLACE), tl.load(own + SCALE_FIELD + PLACE), tl.load(own)
+    codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
+    length = tl.load(own)
     if KIND == 4:
         x = read_int8(codes, scales, True, row, column, length, mask)
     elif KIND == 5:

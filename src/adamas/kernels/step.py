@@ -5,17 +5,19 @@ import triton.language as tl
 
 from adamas.kernels.blocks import row_number
 from adamas.kernels.int4 import write_int4
-from adamas.kernels.int8 import write_int8
+from adamas.kernels.int8 import read_int8_units, write_int8
 from adamas.kernels.numbers import load, rounded, store
 from adamas.kernels.operands import (
     AROUND,
     FIELDS,
     FIRST_PROGRAM,
     LOW_FIELD,
+    ORIGIN_FIELD,
     SCALE_FIELD,
     SLOT_FIELD,
     STREAM_FIELD,
     WEIGHT_FIELD,
+    address_at,
     read_slot,
     read_weight,
     seen,
@@ -48,6 +50,8 @@ def step_kernel(
     RANDOM: tl.constexpr,
     DIMS: tl.constexpr,
     ROWS: tl.constexpr,
+    FLAT: tl.constexpr,
+    ALIGNED: tl.constexpr,
     ASKS: tl.constexpr,
     UNITS: tl.constexpr,
 ):
@@ -75,6 +79,8 @@ def step_kernel(
         RANDOM: whether 16 bits are rounded at random: 0 no, 1 weights and slots, 2 slots.
         DIMS: dimensions in ``layout``.
         ROWS: whether only some rows of one tensor are stepped.
+        FLAT: whether all elements of a tensor are one row, and the index of the first is a multiple of 32.
+        ALIGNED: whether all addresses, of gradients, too, and lengths of rows are multiples of 16, and DIMS is 0.
         ASKS: whether the device decides if the step is taken.
         UNITS: how many units a program steps.
     """
@@ -89,49 +95,102 @@ def step_kernel(
     first = (program - tl.load(own + FIRST_PROGRAM)) * UNITS
     unit = first + tl.arange(0, UNITS)
     there = unit < total
-    source = unit // per_row
-    row = row_number(source, there, rows, ROWS)
-    start = (unit % per_row) * 128
-    block = row * per_row + unit % per_row
+    if FLAT:
+        source = tl.zeros((UNITS,), tl.int64)
+        row = source
+        start = unit * 128
+        block = unit
+    else:
+        source = unit // per_row
+        row = row_number(source, there, rows, ROWS)
+        start = (unit % per_row) * 128
+        block = row * per_row + unit % per_row
     lane = tl.arange(0, 128)
-    mask = lane[None, :] < tl.where(there, length - start, 0)[:, None]
+    left = tl.where(there, length - start, 0)
+    left = tl.where(left < 128, left, 128).to(tl.int32)
+    if ALIGNED:
+        left = tl.multiple_of(left, 16)
+    mask = lane[None, :] < left[:, None]
     column = start[:, None] + lane[None, :]
-    at = (row * length)[:, None] + column
+    pitch = (length >> 4) * 16 if ALIGNED else length  # the same; what it is a multiple of is seen by the compiler
+    at = column if FLAT else (row * pitch)[:, None] + column
     at_x, at_g, at0, at1, at2, at_low, index = whereabouts(table, layout, tensor, at, DIMS)
     if ROWS:
-        at_g = (source * length)[:, None] + column
+        at_g = (source * pitch)[:, None] + column
         own_numbers = numbers + (tl.load(places + source, mask=there, other=0) * width)[:, None]
     else:
         own_numbers = numbers + tl.load(places + tensor) * width
 
-    x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)
-    g = seen(load(tl.load(gradients + tensor), GRAD, at_g, mask), x, own_numbers)
-    s0 = read_slot(own, 0, SLOT0, at0, row[:, None], column, mask, x)
-    s1 = read_slot(own, 1, SLOT1, at1, row[:, None], column, mask, x)
-    s2 = read_slot(own, 2, SLOT2, at2, row[:, None], column, mask, x)
+    x = read_weight(own, WEIGHT, LOW, ALIGNED, at_x, at_low, mask)
+    g = seen(load(address_at(gradients + tensor, ALIGNED), GRAD, at_g, mask), x, own_numbers)
+    s0 = _read_slot(own, 0, SLOT0, ALIGNED, at, at0, row, column, block, mask, there, x)
+    s1 = _read_slot(own, 1, SLOT1, ALIGNED, at, at1, row, column, block, mask, there, x)
+    s2 = _read_slot(own, 2, SLOT2, ALIGNED, at, at2, row, column, block, mask, there, x)
     y, s0, s1, s2 = update(RULE, tl.load(own_numbers) * x, g, own_numbers + AROUND, s0, s1, s2)
     y = tl.where(y == x, x, y)  # a step of nothing keeps every bit, of -0 too
 
     step = tl.load(steps + tensor).to(tl.int64)
-    _write_weight(own, WEIGHT, LOW, RANDOM, y, at_x, at_low, index, step, mask)
+    if FLAT and DIMS == 0:
+        origin = tl.load(own + ORIGIN_FIELD)
+        strip = ((origin >> 5) + unit * 4)[:, None] + (lane >> 5)[None, :]
+        within = (lane & 31).to(tl.uint32)[None, :]
+    else:
+        strip, within = index >> 5, (index & 31).to(tl.uint32)
+    _write_weight(own, WEIGHT, LOW, RANDOM, ALIGNED, y, at_x, at_low, strip, within, step, mask)
     _write_int4(own, 0, SLOT0, s0, first, total, per_row, length, mask, rows, ROWS)
     _write_int4(own, 1, SLOT1, s1, first, total, per_row, length, mask, rows, ROWS)
     _write_int4(own, 2, SLOT2, s2, first, total, per_row, length, mask, rows, ROWS)
-    _write_slot(own, 0, SLOT0, RANDOM, s0, at, at0, index, block, step, mask, there)
-    _write_slot(own, 1, SLOT1, RANDOM, s1, at, at1, index, block, step, mask, there)
-    _write_slot(own, 2, SLOT2, RANDOM, s2, at, at2, index, block, step, mask, there)
+    _write_slot(own, 0, SLOT0, RANDOM, ALIGNED, s0, at, at0, strip, within, block, step, mask, there)
+    _write_slot(own, 1, SLOT1, RANDOM, ALIGNED, s1, at, at1, strip, within, block, step, mask, there)
+    _write_slot(own, 2, SLOT2, RANDOM, ALIGNED, s2, at, at2, strip, within, block, step, mask, there)
 
 
 @triton.jit
-def _write_weight(own, WEIGHT: tl.constexpr, LOW: tl.constexpr, RANDOM: tl.constexpr, y, at, at_low, index, step, mask):
-    address = tl.load(own + WEIGHT_FIELD)
+def _read_slot(
+    own,
+    PLACE: tl.constexpr,
+    KIND: tl.constexpr,
+    ALIGNED: tl.constexpr,
+    at,
+    at_slot,
+    row,
+    column,
+    block,
+    mask,
+    there,
+    otherwise,
+):
+    if KIND == 4 or KIND == 5:
+        codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
+        x = read_int8_units(codes, scales, KIND == 4, at, block, mask, there)
+    else:
+        x = read_slot(own, PLACE, KIND, ALIGNED, at_slot, row[:, None], column, mask, otherwise)
+    return x
+
+
+@triton.jit
+def _write_weight(
+    own,
+    WEIGHT: tl.constexpr,
+    LOW: tl.constexpr,
+    RANDOM: tl.constexpr,
+    ALIGNED: tl.constexpr,
+    y,
+    at,
+    at_low,
+    strip,
+    within,
+    step,
+    mask,
+):
+    address = address_at(own + WEIGHT_FIELD, ALIGNED)
     if LOW == 0:
-        stored = rounded(y, WEIGHT, RANDOM == 1, tl.load(own + STREAM_FIELD), step, 0, index)
+        stored = rounded(y, WEIGHT, RANDOM == 1, tl.load(own + STREAM_FIELD), step, 0, strip, within)
         store(address, WEIGHT, at, stored, mask)
     else:
         hi, low = parted(y, WEIGHT, LOW)
         store(address, WEIGHT, at, hi, mask)
-        store_low(tl.load(own + LOW_FIELD), LOW, at_low, low, mask)
+        store_low(address_at(own + LOW_FIELD, ALIGNED), LOW, at_low, low, mask)
 
 
 @triton.jit
@@ -149,20 +208,22 @@ def _write_slot(
     PLACE: tl.constexpr,
     KIND: tl.constexpr,
     RANDOM: tl.constexpr,
+    ALIGNED: tl.constexpr,
     values,
     at,
     at_slot,
-    index,
+    strip,
+    within,
     block,
     step,
     mask,
     there,
 ):
     if KIND >= 0 and KIND < 6:
-        codes, scales = tl.load(own + SLOT_FIELD + PLACE), tl.load(own + SCALE_FIELD + PLACE)
+        codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
         stream = tl.load(own + STREAM_FIELD)
         if KIND >= 4:
             write_int8(codes, scales, KIND == 4, values, at, block, mask, there, stream, step, 2 + PLACE)
         else:
-            stored = rounded(values, KIND, RANDOM != 0, stream, step, 2 + PLACE, index)
+            stored = rounded(values, KIND, RANDOM != 0, stream, step, 2 + PLACE, strip, within)
             store(codes, KIND, at_slot, stored, mask)

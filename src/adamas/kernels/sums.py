@@ -127,9 +127,9 @@ def ratios_kernel(
         mask = at < end
         at_x, at_g, at0, at1, at2, at_low, index = whereabouts(table, layout, tensor, at, DIMS)
         at_slot = at0 if PLACE == 0 else (at1 if PLACE == 1 else at2)
-        x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)
+        x = read_weight(own, WEIGHT, LOW, False, at_x, at_low, mask)
         g = seen(load(tl.load(gradients + tensor), WEIGHT, at_g, mask), x, own_numbers)
-        v = read_slot(own, PLACE, SLOT, at_slot, at // length, at % length, mask, x)
+        v = read_slot(own, PLACE, SLOT, False, at_slot, at // length, at % length, mask, x)
         square = g * g
         mean = (decay * v + take * square) * unbias
         ratio = divide(square, tl.where(mean < floor, floor, mean))
@@ -150,7 +150,7 @@ def _written(y, x, WEIGHT: tl.constexpr, LOW: tl.constexpr, RANDOM: tl.constexpr
         y = joined(hi, low, WEIGHT, LOW)
     else:
         if WEIGHT != 0 and RANDOM == 0:
-            bits = rounded(y, WEIGHT, False, 0, 0, 0, 0)
+            bits = rounded(y, WEIGHT, False, 0, 0, 0, 0, 0)
             if WEIGHT == 3:
                 y = from_float16(bits)
             else:
@@ -225,12 +225,12 @@ def statistics_kernel(
         mask = at < end
         at_x, at_g, at0, at1, at2, at_low, index = whereabouts(table, layout, tensor, at, DIMS)
         row, column = at // length, at % length
-        x = read_weight(own, WEIGHT, LOW, at_x, at_low, mask)
+        x = read_weight(own, WEIGHT, LOW, False, at_x, at_low, mask)
         raw = load(tl.load(gradients + tensor), WEIGHT, at_g, mask)
         g = seen(raw, x, own_numbers)
-        s0 = read_slot(own, 0, SLOT0, at0, row, column, mask, x)
-        s1 = read_slot(own, 1, SLOT1, at1, row, column, mask, x)
-        s2 = read_slot(own, 2, SLOT2, at2, row, column, mask, x)
+        s0 = read_slot(own, 0, SLOT0, False, at0, row, column, mask, x)
+        s1 = read_slot(own, 1, SLOT1, False, at1, row, column, mask, x)
+        s2 = read_slot(own, 2, SLOT2, False, at2, row, column, mask, x)
         y, _, _, _ = update(RULE, tl.load(own_numbers) * x, g, own_numbers + AROUND, s0, s1, s2)
         u, v0, v1, v2 = update(RULE, zero, g, own_numbers + AROUND, s0, s1, s2)
         u = tl.where(mask, u, 0.0)

@@ -15,7 +15,7 @@ from adamas.engines import library, triton
 from adamas.engines.launch import Item
 from adamas.engines.rows import Rows
 from adamas.engines.triton import kinds_of
-from adamas.engines.triton_table import UNIT, UNITS, fields_of, send
+from adamas.engines.triton_table import UNIT, UNITS, are_aligned, fields_of, is_aligned, send
 from adamas.sparse.gradients import Touched
 from adamas.sparse.lag import Lag
 from adamas.sparse.launch import are_contiguous
@@ -41,7 +41,7 @@ class TritonRows(ReferenceRows):
         fields = fields_of(item)
         fields[0], fields[1] = self.width, self.height
         self._fields, self._owner = send(self._device, array("q", fields), array("i", [0]))
-        self._kinds = kinds_of(item)
+        self._kinds, self._aligned = kinds_of(item), is_aligned(fields)
 
     def _step_rows(
         self, touched: Touched, grads: torch.Tensor, rows: Rows, row_of: array, places: torch.Tensor | None, step: float
@@ -61,6 +61,8 @@ class TritonRows(ReferenceRows):
         fixed = {
             "GRAD": library.DTYPES[grads.dtype],
             "ROWS": True,
+            "FLAT": False,
+            "ALIGNED": self._aligned and are_aligned([grads.data_ptr()]),
             "ASKS": False,
             "DIMS": 0,
             "UNITS": UNITS,
