@@ -1,4 +1,4 @@
-"""Times steps on a GPU beside torch's own: AdamW, in turns, by events of the device.
+"""Times steps on a GPU beside torch's own and those of 8-bit peers that are installed: AdamW, in turns, by its events.
 
     python benchmarks/gpu.py [--rounds 9] [--steps 10] [--json FILE]
 
@@ -10,6 +10,7 @@ with gradients that stay. ``limit`` is what a copy of 1 GiB reaches on this devi
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,6 @@ from statistics import median
 from typing import Any
 
 import torch
-
-import adamas
 
 Step = Callable[[], Any]
 
@@ -37,24 +36,38 @@ MODELS: dict[str, list[tuple[int, ...]]] = {
     "GPT-2, 148 tensors": gpt2(),
 }
 ALL = {"lr": 1e-3, "weight_decay": 0.01}
-CONTENDERS: dict[str, tuple[torch.dtype, Any, dict[str, Any]]] = {
-    "torch fused": (torch.float32, torch.optim.AdamW, {"fused": True}),
-    "torch foreach": (torch.float32, torch.optim.AdamW, {"foreach": True}),
-    "adamas": (torch.float32, adamas.AdamW, {}),
-    "adamas int8": (torch.float32, adamas.AdamW, {"state_format": "int8"}),
-    "adamas int4": (torch.float32, adamas.AdamW, {"state_format": "int4"}),
-    "torch fused bfloat16": (torch.bfloat16, torch.optim.AdamW, {"fused": True}),
-    "adamas bfloat16 stochastic": (torch.bfloat16, adamas.AdamW, {}),
-    "adamas bfloat16 int8": (torch.bfloat16, adamas.AdamW, {"state_format": "int8"}),
-    "adamas split24 int8": (torch.bfloat16, adamas.AdamW, {"state_format": "int8", "rounding": "split24"}),
-    "torch fused graph": (torch.float32, torch.optim.AdamW, {"fused": True, "capturable": True}),
-    "adamas graph": (torch.float32, adamas.AdamW, {"capturable": True}),
+TORCH, OURS, FLASH = "torch.optim:AdamW", "adamas:AdamW", "flashoptim:FlashAdamW"
+CONTENDERS: dict[str, tuple[torch.dtype, str, dict[str, Any]]] = {
+    "torch fused": (torch.float32, TORCH, {"fused": True}),
+    "torch foreach": (torch.float32, TORCH, {"foreach": True}),
+    "adamas": (torch.float32, OURS, {}),
+    "adamas int8": (torch.float32, OURS, {"state_format": "int8"}),
+    "adamas int4": (torch.float32, OURS, {"state_format": "int4"}),
+    "bitsandbytes 8-bit": (torch.float32, "bitsandbytes.optim:AdamW8bit", {}),
+    "torchao 8-bit": (torch.float32, "torchao.optim:AdamW8bit", {}),
+    "FlashOptim 8-bit": (torch.float32, FLASH, {"master_weight_bits": None}),
+    "torch fused bfloat16": (torch.bfloat16, TORCH, {"fused": True}),
+    "adamas bfloat16 stochastic": (torch.bfloat16, OURS, {}),
+    "adamas bfloat16 int8": (torch.bfloat16, OURS, {"state_format": "int8"}),
+    "adamas split24 int8": (torch.bfloat16, OURS, {"state_format": "int8", "rounding": "split24"}),
+    "FlashOptim 24 bits, 8-bit": (torch.bfloat16, FLASH, {}),
+    "torch fused graph": (torch.float32, TORCH, {"fused": True, "capturable": True}),
+    "adamas graph": (torch.float32, OURS, {"capturable": True}),
 }
+
+
+def found(path: str) -> Any:
+    """Return an optimizer's class; None if its package is not installed."""
+    package, name = path.split(":")
+    if importlib.util.find_spec(package.split(".")[0]) is None:
+        return None
+    return getattr(importlib.import_module(package), name)
 
 
 def made(shapes: list[tuple[int, ...]], name: str) -> tuple[Step, int, int]:
     """Return a step, the bytes that it must move, and those of its state."""
-    dtype, make, options = CONTENDERS[name]
+    dtype, path, options = CONTENDERS[name]
+    make = found(path)
     params = [torch.nn.Parameter(torch.randn(shape, device="cuda").to(dtype)) for shape in shapes]
     for p in params:
         p.grad = (0.01 * torch.randn(p.shape, device="cuda")).to(dtype)
@@ -106,7 +119,7 @@ def limit() -> float:
 
 def compare(model: str, rounds: int, steps: int, most: float) -> list[dict[str, Any]]:
     """Time all contenders on a model, in turns."""
-    ready = {name: made(MODELS[model], name) for name in CONTENDERS}
+    ready = {name: made(MODELS[model], name) for name, (_, path, _) in CONTENDERS.items() if found(path)}
     for step, *_ in ready.values():
         milliseconds(step, 3)
     times: dict[str, list[float]] = {name: [] for name in ready}
@@ -115,7 +128,7 @@ def compare(model: str, rounds: int, steps: int, most: float) -> list[dict[str, 
             times[name].append(milliseconds(step, steps))
     results = []
     for name, (_, moved, state) in ready.items():
-        base = times["torch fused bfloat16" if "bfloat16" in name or "split" in name else "torch fused"]
+        base = times["torch fused" if CONTENDERS[name][0] == torch.float32 else "torch fused bfloat16"]
         numbers = sum(torch.Size(shape).numel() for shape in MODELS[model])
         results.append(
             {

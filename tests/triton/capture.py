@@ -3,12 +3,13 @@
     python -m tests.triton.capture
 
 Runs without ``TRITON_INTERPRET``, on a GPU. Replays have the bits of the same steps without a graph. Powers are rounded
-otherwise there than on the host, so that the reference's numbers may differ in the last bit of float32, and int8's codes
-where that is the last drop: these are compared by allclose. Prints what was compared.
+otherwise there than on the host, so that the reference's numbers may differ in the last bit of float32, and int8's
+codes where that is the last drop: these may differ a little. Exits with how many differ more. Prints what was compared.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -86,18 +87,24 @@ def stepped(name: str, kwargs: dict[str, Any]) -> list[torch.Tensor]:
     return [p.detach() for p in net.parameters()]
 
 
+def differences(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> float:
+    """Return the largest difference."""
+    return max((a - b).abs().max().item() for a, b in zip(ours, theirs, strict=True))
+
+
 def main() -> None:
     """Compare everything."""
+    failed = 0
     for name, kwargs in OPTIMIZERS:
         for amp in (None, torch.amp.GradScaler("cuda", init_scale=2.0**8)):
-            near = {"rtol": 1e-4, "atol": 1e-3 if "state_format" in kwargs else 1e-5}
             replayed = captured(name, kwargs, amp)
-            alike = stepped(name, {"capturable": True, **kwargs})
-            reference = stepped(name, {"engine": "reference", **kwargs})
-            for one, same, other in zip(replayed, alike, reference, strict=True):
-                torch.testing.assert_close(one, same, rtol=0, atol=0)
-                torch.testing.assert_close(one, other, **near)
-            print(f"{name} {kwargs} {'scaled' if amp else 'plain'}: as stepped")
+            alike = differences(replayed, stepped(name, {"capturable": True, **kwargs}))
+            reference = differences(replayed, stepped(name, {"engine": "reference", **kwargs}))
+            same = alike == 0.0 and reference < (1e-3 if "state_format" in kwargs else 2e-5)
+            failed += not same
+            against = f"{alike:.1e} from those without a graph, {reference:.1e} from the reference's"
+            print(f"{'as stepped' if same else 'OTHERWISE'}: {name} {kwargs} {'scaled' if amp else 'plain'}: {against}")
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def test_graphs_train_as_steps_do() -> None:
     """In a process of its own, which may break its device."""
     words = [sys.executable, "-m", "tests.triton.capture"]
     done = subprocess.run(words, env=dict(os.environ), cwd=Path(__file__).parents[2], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
 @every_format

@@ -133,7 +133,7 @@ class CapturedBatch:
     def prepare(self, grads: Sequence[torch.Tensor], groups: _Groups) -> list[torch.Tensor]:
         """Tell the device what this step is of; return what must stay where it is until the step is over."""
         reals = [as_real(grad) for grad in grads]
-        pointers = [grad.data_ptr() for grad in reals]
+        pointers = array("q", map(torch.Tensor.data_ptr, reals))
         self._even = are_aligned(pointers)
         self._gradients.write(pointers)
         self._hyper.write([value for number in self._groups for value in self._values(groups[number])])

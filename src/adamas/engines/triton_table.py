@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from functools import reduce
-from operator import or_
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -138,14 +137,20 @@ def send(device: torch.device, *arrays: array) -> list[torch.Tensor]:
     ]
 
 
-def are_aligned(addresses: Iterable[int]) -> bool:
+def are_aligned(addresses: array) -> bool:
     """Say whether all are multiples of 16 bytes, which is what a GPU reads at once.
 
     Example:
-        >>> are_aligned([64, 32, 0]), are_aligned([64, 8])
+        >>> are_aligned(array("q", [64, 32, 0])), are_aligned(array("q", [64, 8]))
         (True, False)
     """
-    return not reduce(or_, addresses, 0) % 16
+    return not int.from_bytes(addresses.tobytes(), "little") & _lowest(len(addresses))  # in one look, not one by one
+
+
+@lru_cache
+def _lowest(count: int) -> int:
+    """Return so many int64 whose lowest four bits are set, as one number."""
+    return int.from_bytes(count * (b"\x0f" + bytes(7)), "little")
 
 
 def is_flat(fields: list[int]) -> bool:
@@ -155,7 +160,7 @@ def is_flat(fields: list[int]) -> bool:
 
 def is_aligned(fields: list[int]) -> bool:
     """Say whether an item's operands, but for its gradient, begin at multiples of 16, and so do its rows."""
-    return are_aligned((*fields[3 : 5 + 2 * _SLOTS], fields[0]))
+    return are_aligned(array("q", [*fields[3 : 5 + 2 * _SLOTS], fields[0]]))
 
 
 def fields_of(item: Item) -> list[int]:

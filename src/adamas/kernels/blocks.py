@@ -52,9 +52,7 @@ def flushed(magnitudes):
 @triton.jit
 def halved(x):
     """Return (rows, n) as (rows, n / 2): the first half plus the second."""
-    pairs = tl.permute(tl.reshape(x, (x.shape[0], 2, x.shape[1] // 2)), (0, 2, 1))
-    low, high = tl.split(pairs)
-    return low + high
+    return tl.sum(tl.reshape(x, (x.shape[0], 2, x.shape[1] // 2)), axis=1)
 
 
 @triton.jit
@@ -66,8 +64,9 @@ def lanes_added(x):
 @triton.jit
 def unsigned_block_sum(x):
     """Return the sums of blocks of 64 (rows, 64), as (rows, 1): 16 running sums of every 16th element, then halves."""
-    fours = tl.permute(tl.reshape(x, (x.shape[0], 2, 2, 16)), (0, 1, 3, 2))
-    even, odd = tl.split(fours)
-    first, third = tl.split(tl.permute(even, (0, 2, 1)))
-    second, fourth = tl.split(tl.permute(odd, (0, 2, 1)))
-    return lanes_added(((first + second) + third) + fourth)
+    fours = tl.reshape(x, (x.shape[0], 2, 2, 16))
+    late, odd = tl.arange(0, 2)[None, :, None, None] == 1, tl.arange(0, 2)[None, None, :, None] == 1
+    # Only sums of two numbers, zeros beside: no order is left to the compiler.
+    three = tl.sum(tl.sum(tl.where(late & odd, 0.0, fours), axis=2), axis=1)
+    fourth = tl.sum(tl.sum(tl.where(late & odd, fours, 0.0), axis=2), axis=1)
+    return lanes_added(three + fourth)

@@ -41,16 +41,44 @@ def _half_octaves(q):
 @triton.jit
 def read_int4(codes, scales, SIGNED: tl.constexpr, row, column, length, mask):
     """Return elements of rows, wherever they are."""
+    size: tl.constexpr = 32 if SIGNED else 64
+    block = row * ((length + size - 1) // size) + column // size
+    return _decoded(codes, _read_scales(scales, SIGNED, block, mask), SIGNED, row, column, length, mask)
+
+
+@triton.jit
+def read_int4_units(codes, scales, SIGNED: tl.constexpr, row, start, length, mask, there):
+    """Return units (a tile), which begin at these columns of their rows."""
+    size: tl.constexpr = 32 if SIGNED else 64
+    share: tl.constexpr = 128 // size
+    units: tl.constexpr = mask.shape[0]
+    begin = start[:, None] + tl.arange(0, share)[None, :] * size
+    block = (row * ((length + size - 1) // size))[:, None] + begin // size
+    scale = _read_scales(scales, SIGNED, block, there[:, None] & (begin < length))
+    spread = tl.reshape(tl.broadcast_to(scale[:, :, None], (units, share, size)), (units, 128))
+    column = start[:, None] + tl.arange(0, 128)[None, :]
+    return _decoded(codes, spread, SIGNED, row[:, None], column, length, mask)
+
+
+@triton.jit
+def _read_scales(scales, SIGNED: tl.constexpr, block, mask):
+    if SIGNED:
+        bits = tl.load(scales.to(tl.pointer_type(tl.uint16)) + block, mask=mask, other=0)
+        scale = float_of(bits.to(tl.uint32) << 16) * _PER_7
+    else:
+        scale = tl.load(scales.to(tl.pointer_type(tl.float32)) + block, mask=mask, other=0.0)
+    return scale
+
+
+@triton.jit
+def _decoded(codes, scale, SIGNED: tl.constexpr, row, column, length, mask):
     at = row * _row_bytes(length) + column // 32 * 16 + column % 16
     both = tl.load(codes.to(tl.pointer_type(tl.uint8)) + at, mask=mask, other=0).to(tl.int32)
     q = tl.where(column % 32 < 16, both, both >> 4) & 15
     if SIGNED:
-        block = row * ((length + 31) // 32) + column // 32
-        bits = tl.load(scales.to(tl.pointer_type(tl.uint16)) + block, mask=mask, other=0)
-        x = tl.where(q > 7, q - 16, q).to(tl.float32) * (float_of(bits.to(tl.uint32) << 16) * _PER_7)
+        x = tl.where(q > 7, q - 16, q).to(tl.float32) * scale
     else:
-        block = row * ((length + 63) // 64) + column // 64
-        x = _half_octaves(q) * tl.load(scales.to(tl.pointer_type(tl.float32)) + block, mask=mask, other=0.0)
+        x = _half_octaves(q) * scale
         x = tl.where((x >= TINY) | (x != x), x, 0.0)
     return x
 
@@ -113,7 +141,7 @@ def write_int4(codes, scales, SIGNED: tl.constexpr, x, first, total, per_row, le
 def _store_packed(codes, q, first, total, per_row, length, rows, ROWS: tl.constexpr):
     """Write the codes of strips (strips, 32)."""
     strips: tl.constexpr = q.shape[0]
-    below, above = tl.split(tl.permute(tl.reshape(q, (strips, 2, 16)), (0, 2, 1)))
+    halves = tl.reshape(q, (strips, 2, 16)) << (tl.arange(0, 2) * 4)[None, :, None]
     strip = tl.arange(0, strips)
     unit = first + strip // 4
     column = (unit % per_row) * 128 + strip % 4 * 32
@@ -123,4 +151,4 @@ def _store_packed(codes, q, first, total, per_row, length, rows, ROWS: tl.conste
     lane = tl.arange(0, 16)
     mask = lane[None, :] < room[:, None]
     pointer = codes.to(tl.pointer_type(tl.uint8)) + (at[:, None] + lane[None, :])
-    tl.store(pointer, (below | (above << 4)).to(tl.uint8), mask=mask)
+    tl.store(pointer, tl.sum(halves, axis=1).to(tl.uint8), mask=mask)

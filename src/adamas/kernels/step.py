@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 
 from adamas.kernels.blocks import row_number
-from adamas.kernels.int4 import write_int4
+from adamas.kernels.int4 import read_int4_units, write_int4
 from adamas.kernels.int8 import read_int8_units, write_int8
 from adamas.kernels.numbers import load, rounded, store
 from adamas.kernels.operands import (
@@ -18,7 +18,6 @@ from adamas.kernels.operands import (
     STREAM_FIELD,
     WEIGHT_FIELD,
     address_at,
-    read_slot,
     read_weight,
     seen,
     whereabouts,
@@ -123,9 +122,9 @@ def step_kernel(
 
     x = read_weight(own, WEIGHT, LOW, ALIGNED, at_x, at_low, mask)
     g = seen(load(address_at(gradients + tensor, ALIGNED), GRAD, at_g, mask), x, own_numbers)
-    s0 = _read_slot(own, 0, SLOT0, ALIGNED, at, at0, row, column, block, mask, there, x)
-    s1 = _read_slot(own, 1, SLOT1, ALIGNED, at, at1, row, column, block, mask, there, x)
-    s2 = _read_slot(own, 2, SLOT2, ALIGNED, at, at2, row, column, block, mask, there, x)
+    s0 = _read_slot(own, 0, SLOT0, ALIGNED, at, at0, row, start, block, mask, there, x)
+    s1 = _read_slot(own, 1, SLOT1, ALIGNED, at, at1, row, start, block, mask, there, x)
+    s2 = _read_slot(own, 2, SLOT2, ALIGNED, at, at2, row, start, block, mask, there, x)
     y, s0, s1, s2 = update(RULE, tl.load(own_numbers) * x, g, own_numbers + AROUND, s0, s1, s2)
     y = tl.where(y == x, x, y)  # a step of nothing keeps every bit, of -0 too
 
@@ -154,17 +153,21 @@ def _read_slot(
     at,
     at_slot,
     row,
-    column,
+    start,
     block,
     mask,
     there,
     otherwise,
 ):
-    if KIND == 4 or KIND == 5:
-        codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
+    codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
+    if KIND == -1:
+        x = otherwise
+    elif KIND < 4:
+        x = load(codes, KIND, at_slot, mask)
+    elif KIND < 6:
         x = read_int8_units(codes, scales, KIND == 4, at, block, mask, there)
     else:
-        x = read_slot(own, PLACE, KIND, ALIGNED, at_slot, row[:, None], column, mask, otherwise)
+        x = read_int4_units(codes, scales, KIND == 6, row, start, tl.load(own), mask, there)
     return x
 
 

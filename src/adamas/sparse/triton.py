@@ -62,7 +62,7 @@ class TritonRows(ReferenceRows):
             "GRAD": library.DTYPES[grads.dtype],
             "ROWS": True,
             "FLAT": False,
-            "ALIGNED": self._aligned and are_aligned([grads.data_ptr()]),
+            "ALIGNED": self._aligned and are_aligned(array("q", [grads.data_ptr()])),
             "ASKS": False,
             "DIMS": 0,
             "UNITS": UNITS,
