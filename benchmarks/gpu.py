@@ -1,6 +1,6 @@
 """Times steps on a GPU beside torch's own and those of 8-bit peers that are installed: AdamW, in turns, by its events.
 
-    python benchmarks/gpu.py [--rounds 9] [--steps 10] [--json FILE]
+    python benchmarks/gpu.py [--rounds 9] [--steps 10] [--models 0 2] [--without torchao] [--json FILE]
 
 Three shapes of models: one large tensor, a thousand small ones, those of GPT-2 (124 M). A turn is ``--steps`` steps
 with gradients that stay. ``limit`` is what a copy of 1 GiB reaches on this device: bytes read and written in a second;
@@ -72,13 +72,9 @@ def made(shapes: list[tuple[int, ...]], name: str) -> tuple[Step, int, int]:
     for p in params:
         p.grad = (0.01 * torch.randn(p.shape, device="cuda")).to(dtype)
     optimizer = make(params, **ALL, **options)
+    before = torch.cuda.memory_allocated()
     optimizer.step()
-    state = sum(
-        x.numel() * x.element_size()
-        for each in optimizer.state.values()
-        for x in each.values()
-        if isinstance(x, torch.Tensor) and x.numel() > 1
-    )
+    state = torch.cuda.memory_allocated() - before
     weights = sum(p.numel() * p.element_size() for p in params)
     step = captured(optimizer.step) if options.get("capturable") else optimizer.step
     return step, 3 * weights + 2 * state, state
@@ -117,15 +113,16 @@ def limit() -> float:
     return 2 * a.numel() * 4 / min(times)
 
 
-def compare(model: str, rounds: int, steps: int, most: float) -> list[dict[str, Any]]:
+def compare(model: str, given: argparse.Namespace, most: float) -> list[dict[str, Any]]:
     """Time all contenders on a model, in turns."""
-    ready = {name: made(MODELS[model], name) for name, (_, path, _) in CONTENDERS.items() if found(path)}
+    wanted = {name: path for name, (_, path, _) in CONTENDERS.items() if path.split(".")[0] not in given.without}
+    ready = {name: made(MODELS[model], name) for name, path in wanted.items() if found(path)}
     for step, *_ in ready.values():
         milliseconds(step, 3)
     times: dict[str, list[float]] = {name: [] for name in ready}
-    for _ in range(rounds):
+    for _ in range(given.rounds):
         for name, (step, *_) in ready.items():
-            times[name].append(milliseconds(step, steps))
+            times[name].append(milliseconds(step, given.steps))
     results = []
     for name, (_, moved, state) in ready.items():
         base = times["torch fused" if CONTENDERS[name][0] == torch.float32 else "torch fused bfloat16"]
@@ -149,14 +146,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--models", type=int, nargs="*", default=range(len(MODELS)), help="which of the three")
+    parser.add_argument("--without", nargs="*", default=[], help="packages to leave out")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     most = limit()
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; limit {most / 1e9:.2f} TB/s")
     results = []
-    for model in MODELS:
+    for model in (list(MODELS)[number] for number in given.models):
         print(f"\n{model:28}  fastest   median  torch / it  of limit  state, bytes a weight")
-        for each in compare(model, given.rounds, given.steps, most):
+        for each in compare(model, given, most):
             results.append(each)
             line = f"{each['name']:28} {each['fastest_ms']:8.3f} {each['median_ms']:8.3f} {each['ratio']:8.2f}"
             print(f"{line} {100 * each['of_limit']:10.0f} % {each['state_bytes']:10.2f}", flush=True)

@@ -49,6 +49,7 @@ def captured(name: str, kwargs: dict[str, Any], amp: torch.amp.GradScaler | None
         rate.fill_(0.01 / (i + 1))
         static.copy_(x)
         if i < WARM:
+            side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 optimizer.zero_grad(set_to_none=True)
                 train(net, static, optimizer, amp)

@@ -21,7 +21,7 @@ from adamas.engines.launch import Item, Look, as_real
 from adamas.engines.rows import Rows
 from adamas.engines.statistics import Sums
 from adamas.engines.triton_sums import totals
-from adamas.engines.triton_table import BLOCKS, UNITS, Fresh, Part, Table, send
+from adamas.engines.triton_table import BLOCKS, Fresh, Part, Table, send
 
 NO_TRITON = "Triton is not installed (pip install 'adamas[triton]')"
 
@@ -132,7 +132,9 @@ class TritonLaunch:
 
     def _step(self, fresh: Fresh, even: bool, width: int, go: torch.Tensor | None = None) -> None:
         increment_version(self._written)
-        named = {**self._kinds, "GRAD": self._kinds["WEIGHT"], "ROWS": False, "ASKS": go is not None, "UNITS": UNITS}
+        size = self._table.size
+        fixed = {"ROWS": False, "ASKS": go is not None, "UNITS": size.units, "num_warps": size.warps}
+        named = {**self._kinds, "GRAD": self._kinds["WEIGHT"], **fixed}
         for part in self._table.parts:
             asked = part.owner if go is None else go
             ways = {"FLAT": part.flat, "ALIGNED": part.aligned and even}

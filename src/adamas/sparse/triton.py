@@ -15,7 +15,7 @@ from adamas.engines import library, triton
 from adamas.engines.launch import Item
 from adamas.engines.rows import Rows
 from adamas.engines.triton import kinds_of
-from adamas.engines.triton_table import UNIT, UNITS, are_aligned, fields_of, is_aligned, send
+from adamas.engines.triton_table import UNIT, are_aligned, fields_of, is_aligned, send, size_of
 from adamas.sparse.gradients import Touched
 from adamas.sparse.lag import Lag
 from adamas.sparse.launch import are_contiguous
@@ -41,7 +41,7 @@ class TritonRows(ReferenceRows):
         fields = fields_of(item)
         fields[0], fields[1] = self.width, self.height
         self._fields, self._owner = send(self._device, array("q", fields), array("i", [0]))
-        self._kinds, self._aligned = kinds_of(item), is_aligned(fields)
+        self._kinds, self._size, self._aligned = kinds_of(item), size_of(item), is_aligned(fields)
 
     def _step_rows(
         self, touched: Touched, grads: torch.Tensor, rows: Rows, row_of: array, places: torch.Tensor | None, step: float
@@ -54,7 +54,7 @@ class TritonRows(ReferenceRows):
             self._device, array("q", [grads.data_ptr()]), array("d", [step]), array("f", rows.numbers)
         )
         increment_version([self.item.owner])
-        programs = -(-count * -(-self.width // UNIT) // UNITS)
+        programs = -(-count * -(-self.width // UNIT) // self._size.units)
         if programs == 0:
             return
         moving = (pointers, steps, there, numbers, rows.width, touched.rows, count, self._owner)
@@ -65,7 +65,8 @@ class TritonRows(ReferenceRows):
             "ALIGNED": self._aligned and are_aligned(array("q", [grads.data_ptr()])),
             "ASKS": False,
             "DIMS": 0,
-            "UNITS": UNITS,
+            "UNITS": self._size.units,
+            "num_warps": self._size.warps,
             **self._kinds,
         }
         with torch.cuda.device_of(self._fields):
