@@ -176,6 +176,7 @@ NUMBERS = (
 NONE = (
     "docs/dependencies.md",
     "docs/faults.md",
+    "docs/gpu.md",
     "docs/numbers.md",
     "docs/reference",
     "docs/releasing.md",
@@ -201,7 +202,7 @@ TAIL = """
 Not remade: in `design.md` and `status.md`, times of versions that no longer exist, of what was tried without gain, and
 of single operations (ns an element) which were taken with programs for that one question; rates and targets of the
 lab's workloads, which name the command (`adamas tune`, `adamas calibrate`) beside them in `src/adamas/lab/workloads`;
-bugs that were seeded by hand (`sparse.md`).
+bugs that were seeded by hand (`sparse.md`); times of a GPU (`python benchmarks/gpu.py`, `gpu.md`, README's limits).
 """
 
 

@@ -1,7 +1,7 @@
 """The Triton engine: one kernel launch steps all tensors of a launch on a GPU (CUDA, ROCm), whatever group they are in.
 
-Validated in Triton's interpreter (``TRITON_INTERPRET=1``), which runs the kernels on the CPU: there alone this engine
-takes CPU tensors. Its speed on a GPU is not yet measured.
+In Triton's interpreter (``TRITON_INTERPRET=1``) kernels run on the CPU: there alone this engine takes CPU tensors.
+`docs/gpu.md` has what was measured on a GPU.
 """
 
 from __future__ import annotations
