@@ -214,6 +214,13 @@ BUGS = (
         "tests/doctor/test_statistics.py::test_units_that_reach_over_blocks",
     ),
     Bug(
+        "a gradient is read 16 bytes at a time wherever it begins",
+        "engines/triton.py",
+        '"ALIGNED": part.aligned and even}',
+        '"ALIGNED": part.aligned}',
+        "tests/triton/test_engine.py",
+    ),
+    Bug(
         "missed steps are put together as one however near eps an element is",
         "sparse/catch_up.py",
         "spread = sums[:, 2] / first - mean * mean",

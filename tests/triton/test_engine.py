@@ -156,6 +156,47 @@ def test_many_tensors_of_many_groups_in_few_launches(state_format: str) -> None:
     ]  # those at multiples of 16, of whole units or not; the others
 
 
+@pytest.mark.parametrize("state_format", ["float32", "int8"])
+@pytest.mark.parametrize("by", [0, 1])
+def test_operands_that_begin_anywhere(by: int, state_format: str) -> None:
+    """Only where all begin at a multiple of 16 bytes, in this step, they are read and written 16 bytes at a time."""
+    torch.manual_seed(8)
+    weight, grads, results = torch.randn(6, 160), [torch.randn(6, 160) for _ in range(3)], []
+    for engine in ("reference", "triton"):
+        p = torch.nn.Parameter(shifted(weight, by, engine))
+        optimizer = adamas.AdamW([p], engine=engine, state_format=state_format)
+        found = []
+        for place, grad in enumerate(grads):
+            p.grad = shifted(grad, place % 2, engine)
+            if place and engine == "triton":
+                found.append(ways(optimizer))
+            optimizer.step()
+        results.append([p.detach(), *optimizer.state[p].values()])
+    assert all(same_bits(a, b) for a, b in zip(*results, strict=True))
+    assert found == [[False], [by == 0]]
+
+
+def shifted(x: torch.Tensor, by: int, engine: str) -> torch.Tensor:
+    """Return a copy that begins so many elements after a multiple of 16 bytes."""
+    room = torch.empty(x.numel() + by, device=device_of(engine))[by:].view(x.shape)
+    assert room.data_ptr() % 16 == 4 * by
+    return room.copy_(x)
+
+
+def ways(optimizer: adamas.Optimizer) -> list[bool]:
+    """Return a list of whether the launches of the step that comes know of addresses that they are multiples of 16."""
+    plan: Any = optimizer._plan
+    launch, found = plan._batches[0]._launch, []
+    call = type(launch)._call
+
+    def noting(*arguments: Any, **named: Any) -> None:
+        found.append(named["ALIGNED"])
+        call(launch, *arguments, **named)
+
+    launch._call = noting
+    return found
+
+
 def count_launches(optimizer: adamas.Optimizer) -> list[int]:
     """Return a list of one number that counts the launches of the step that comes."""
     plan: Any = optimizer._plan
