@@ -20,6 +20,7 @@ from adamas.engines.hyper import DECAY_MODES, PACED, check_max_lr, decay_mode
 from adamas.engines.kinds import RULES
 from adamas.engines.launch import Item, as_real
 from adamas.engines.norms import is_dense
+from adamas.engines.objects import addresses
 from adamas.engines.plan import Plan
 from adamas.engines.rows import Around
 from adamas.engines.triton import TritonLaunch
@@ -133,7 +134,7 @@ class CapturedBatch:
     def prepare(self, grads: Sequence[torch.Tensor], groups: _Groups) -> list[torch.Tensor]:
         """Tell the device what this step is of; return what must stay where it is until the step is over."""
         reals = [as_real(grad) for grad in grads]
-        pointers = array("q", map(torch.Tensor.data_ptr, reals))
+        pointers = addresses(reals)
         self._even = are_aligned(pointers)
         self._gradients.write(pointers)
         self._hyper.write([value for number in self._groups for value in self._values(groups[number])])
@@ -216,8 +217,8 @@ class CapturablePlan(Plan):
             end = start + len(batch.items)
             kept += batch.prepare(grads[start:end], self._groups)
             start = end
-        addresses = [batch.gradients for batch in self._captured]
-        self.decision.make(addresses, asked)
+        pointers = [batch.gradients for batch in self._captured]
+        self.decision.make(pointers, asked)
         for batch in self._captured:
             batch.step(self.decision)
         del kept

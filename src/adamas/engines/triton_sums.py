@@ -14,6 +14,7 @@ import torch
 from adamas.engines.launch import as_real
 from adamas.engines.library import BLOCK, DTYPES
 from adamas.engines.norms import first_blocks
+from adamas.engines.objects import addresses
 from adamas.engines.triton_table import BLOCKS, send
 
 _FEW = 512
@@ -71,20 +72,20 @@ class GpuSquares:
 
     def of(self, tensors: Sequence[torch.Tensor]) -> array:
         """Return the sum of squares of each tensor as it is now."""
-        (addresses,) = send(self._device, array("q", map(torch.Tensor.data_ptr, tensors)))
+        (pointers,) = send(self._device, addresses(list(tensors)))
         sums = torch.empty(self.blocks, dtype=torch.float64, device=self._device)
-        self.put(addresses, sums)
+        self.put(pointers, sums)
         return self.added(sums)
 
     def added(self, sums: torch.Tensor) -> array:
         """Return the sum of each tensor's blocks."""
         return totals(sums, self._first_block)
 
-    def put(self, addresses: torch.Tensor, sums: torch.Tensor) -> None:
+    def put(self, pointers: torch.Tensor, sums: torch.Tensor) -> None:
         """Put the sum of squares of each block where the device has it.
 
         Args:
-            addresses: of the tensors.
+            pointers: addresses of the tensors.
             sums: `blocks` float64, written.
         """
         from adamas.kernels.sums import squares_kernel
@@ -92,4 +93,4 @@ class GpuSquares:
         if self._programs:
             kernel: Any = squares_kernel[(self._programs,)]
             with torch.cuda.device_of(sums):
-                kernel(*self._tables, addresses, sums, KIND=self._kind, BLOCKS=BLOCKS, enable_fp_fusion=False)
+                kernel(*self._tables, pointers, sums, KIND=self._kind, BLOCKS=BLOCKS, enable_fp_fusion=False)

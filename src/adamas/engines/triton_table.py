@@ -12,6 +12,7 @@ import torch
 from adamas.engines.launch import Item, as_real
 from adamas.engines.layout import dense_strides, is_blockwise, merged_dims, operands_of
 from adamas.engines.norms import first_blocks
+from adamas.engines.objects import addresses
 from adamas.engines.rows import Rows
 from adamas.formats.blocks import rows_of
 
@@ -127,7 +128,7 @@ class Table:
         Returns:
             It, and whether all gradients begin at a multiple of 16.
         """
-        pointers = array("q", map(torch.Tensor.data_ptr, grads))
+        pointers = addresses(list(grads))
         gradients, steps_there, places, numbers = send(self._device, pointers, steps, row_of, array("f", rows.numbers))
         return Fresh(gradients, steps_there, places, numbers), are_aligned(pointers)
 
@@ -135,7 +136,7 @@ class Table:
         return send(self._device, values)[0]
 
 
-_DTYPES = {"q": torch.int64, "d": torch.float64, "i": torch.int32, "f": torch.float32}
+_DTYPES = {"q": torch.int64, "Q": torch.int64, "d": torch.float64, "i": torch.int32, "f": torch.float32}
 
 
 def send(device: torch.device, *arrays: array) -> list[torch.Tensor]:
@@ -159,14 +160,14 @@ def send(device: torch.device, *arrays: array) -> list[torch.Tensor]:
     ]
 
 
-def are_aligned(addresses: array) -> bool:
+def are_aligned(pointers: array) -> bool:
     """Say whether all are multiples of 16 bytes, which is what a GPU reads at once.
 
     Example:
-        >>> are_aligned(array("q", [64, 32, 0])), are_aligned(array("q", [64, 8]))
+        >>> are_aligned(array("Q", [64, 32, 0])), are_aligned(array("Q", [64, 8]))
         (True, False)
     """
-    return not int.from_bytes(addresses.tobytes(), "little") & _lowest(len(addresses))  # in one look, not one by one
+    return not int.from_bytes(pointers.tobytes(), "little") & _lowest(len(pointers))  # in one look, not one by one
 
 
 @lru_cache
