@@ -90,7 +90,8 @@ def stepped(name: str, kwargs: dict[str, Any]) -> list[torch.Tensor]:
 
 def differences(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> float:
     """Return the largest difference."""
-    return max((a - b).abs().max().item() for a, b in zip(ours, theirs, strict=True))
+    each = [(a - b).abs().max() for a, b in zip(ours, theirs, strict=True)]
+    return torch.stack(each).max().item()  # NaN, if there is one: Python's max would lose it
 
 
 def main() -> None:
@@ -101,7 +102,7 @@ def main() -> None:
             replayed = captured(name, kwargs, amp)
             alike = differences(replayed, stepped(name, {"capturable": True, **kwargs}))
             reference = differences(replayed, stepped(name, {"engine": "reference", **kwargs}))
-            same = alike == 0.0 and reference < (1e-3 if "state_format" in kwargs else 2e-5)
+            same = alike == 0.0 and reference < (2e-4 if "state_format" in kwargs else 1e-5)
             failed += not same
             against = f"{alike:.1e} from those without a graph, {reference:.1e} from the reference's"
             print(f"{'as stepped' if same else 'OTHERWISE'}: {name} {kwargs} {'scaled' if amp else 'plain'}: {against}")

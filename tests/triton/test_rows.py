@@ -19,7 +19,7 @@ from ..sparse.sequences import lead
 from ..sparse.test_lazy import CASE_IDS, ROWWISE, assert_same, lazily
 
 # torch 2.11 says so of every sparse tensor that is made on its way to a GPU.
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
+pytestmark = [] if interpreted() else [pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")]
 
 FORMATS: list[dict[str, Any]] = [
     {},

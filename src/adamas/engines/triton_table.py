@@ -97,10 +97,7 @@ class Table:
         dims = [_dims(item, as_real(grad)) for item, grad in zip(items, grads, strict=True)]
         most = max(map(len, dims))
         fields = [fields_of(item) for item in items]
-        ways = [(bool(each), not each and is_aligned(own)) for own, each in zip(fields, dims, strict=True)]
-        ways = [
-            (strided, aligned, aligned and is_flat(own)) for own, (strided, aligned) in zip(fields, ways, strict=True)
-        ]
+        ways = [_way(own, each) for own, each in zip(fields, dims, strict=True)]
         self.parts = [
             self._part(fields, [i for i, each in enumerate(ways) if each == way], most if way[0] else 0, *way[1:])
             for way in sorted(set(ways))
@@ -184,6 +181,12 @@ def is_flat(fields: list[int]) -> bool:
 def is_aligned(fields: list[int]) -> bool:
     """Say whether an item's operands, but for its gradient, begin at multiples of 16, and so do its rows."""
     return are_aligned(array("q", [*fields[3 : 5 + 2 * _SLOTS], fields[0]]))
+
+
+def _way(fields: list[int], dims: list[tuple[int, ...]]) -> tuple[bool, bool, bool]:
+    """Return whether it takes dimensions to find an item's elements, whether it is aligned, and flat, too."""
+    aligned = not dims and is_aligned(fields)
+    return bool(dims), aligned, aligned and is_flat(fields)
 
 
 def fields_of(item: Item) -> list[int]:

@@ -80,12 +80,11 @@ def read_weight(own, WEIGHT: tl.constexpr, LOW: tl.constexpr, ALIGNED: tl.conste
 
 
 @triton.jit
-def read_slot(own, PLACE: tl.constexpr, KIND: tl.constexpr, ALIGNED: tl.constexpr, at, row, column, mask, otherwise):
+def read_slot(own, PLACE: tl.constexpr, KIND: tl.constexpr, at, row, column, mask, otherwise):
     """Return a slot's values; ``otherwise`` where there is no such slot."""
     if KIND == -1:
         return otherwise
-    codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
-    length = tl.load(own)
+    codes, scales, length = tl.load(own + SLOT_FIELD + PLACE), tl.load(own + SCALE_FIELD + PLACE), tl.load(own)
     if KIND == 4:
         x = read_int8(codes, scales, True, row, column, length, mask)
     elif KIND == 5:

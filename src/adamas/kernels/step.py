@@ -78,7 +78,7 @@ def step_kernel(
         RANDOM: whether 16 bits are rounded at random: 0 no, 1 weights and slots, 2 slots.
         DIMS: dimensions in ``layout``.
         ROWS: whether only some rows of one tensor are stepped.
-        FLAT: whether all elements of a tensor are one row, and the index of the first is a multiple of 32.
+        FLAT: whether all elements of a tensor are one row, the index of the first is a multiple of 32, and DIMS is 0.
         ALIGNED: whether all addresses, of gradients, too, and lengths of rows are multiples of 16, and DIMS is 0.
         ASKS: whether the device decides if the step is taken.
         UNITS: how many units a program steps.
@@ -122,14 +122,14 @@ def step_kernel(
 
     x = read_weight(own, WEIGHT, LOW, ALIGNED, at_x, at_low, mask)
     g = seen(load(address_at(gradients + tensor, ALIGNED), GRAD, at_g, mask), x, own_numbers)
-    s0 = _read_slot(own, 0, SLOT0, ALIGNED, at, at0, row, start, block, mask, there, x)
-    s1 = _read_slot(own, 1, SLOT1, ALIGNED, at, at1, row, start, block, mask, there, x)
-    s2 = _read_slot(own, 2, SLOT2, ALIGNED, at, at2, row, start, block, mask, there, x)
+    s0 = _read_units(own, 0, SLOT0, ALIGNED, at, at0, row, start, block, mask, there, x)
+    s1 = _read_units(own, 1, SLOT1, ALIGNED, at, at1, row, start, block, mask, there, x)
+    s2 = _read_units(own, 2, SLOT2, ALIGNED, at, at2, row, start, block, mask, there, x)
     y, s0, s1, s2 = update(RULE, tl.load(own_numbers) * x, g, own_numbers + AROUND, s0, s1, s2)
     y = tl.where(y == x, x, y)  # a step of nothing keeps every bit, of -0 too
 
     step = tl.load(steps + tensor).to(tl.int64)
-    if FLAT and DIMS == 0:
+    if FLAT:
         origin = tl.load(own + ORIGIN_FIELD)
         strip = ((origin >> 5) + unit * 4)[:, None] + (lane >> 5)[None, :]
         within = (lane & 31).to(tl.uint32)[None, :]
@@ -145,7 +145,7 @@ def step_kernel(
 
 
 @triton.jit
-def _read_slot(
+def _read_units(
     own,
     PLACE: tl.constexpr,
     KIND: tl.constexpr,
@@ -159,10 +159,10 @@ def _read_slot(
     there,
     otherwise,
 ):
-    codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
     if KIND == -1:
-        x = otherwise
-    elif KIND < 4:
+        return otherwise
+    codes, scales = address_at(own + SLOT_FIELD + PLACE, ALIGNED), tl.load(own + SCALE_FIELD + PLACE)
+    if KIND < 4:
         x = load(codes, KIND, at_slot, mask)
     elif KIND < 6:
         x = read_int8_units(codes, scales, KIND == 4, at, block, mask, there)

@@ -129,7 +129,7 @@ def ratios_kernel(
         at_slot = at0 if PLACE == 0 else (at1 if PLACE == 1 else at2)
         x = read_weight(own, WEIGHT, LOW, False, at_x, at_low, mask)
         g = seen(load(tl.load(gradients + tensor), WEIGHT, at_g, mask), x, own_numbers)
-        v = read_slot(own, PLACE, SLOT, False, at_slot, at // length, at % length, mask, x)
+        v = read_slot(own, PLACE, SLOT, at_slot, at // length, at % length, mask, x)
         square = g * g
         mean = (decay * v + take * square) * unbias
         ratio = divide(square, tl.where(mean < floor, floor, mean))
@@ -228,9 +228,9 @@ def statistics_kernel(
         x = read_weight(own, WEIGHT, LOW, False, at_x, at_low, mask)
         raw = load(tl.load(gradients + tensor), WEIGHT, at_g, mask)
         g = seen(raw, x, own_numbers)
-        s0 = read_slot(own, 0, SLOT0, False, at0, row, column, mask, x)
-        s1 = read_slot(own, 1, SLOT1, False, at1, row, column, mask, x)
-        s2 = read_slot(own, 2, SLOT2, False, at2, row, column, mask, x)
+        s0 = read_slot(own, 0, SLOT0, at0, row, column, mask, x)
+        s1 = read_slot(own, 1, SLOT1, at1, row, column, mask, x)
+        s2 = read_slot(own, 2, SLOT2, at2, row, column, mask, x)
         y, _, _, _ = update(RULE, tl.load(own_numbers) * x, g, own_numbers + AROUND, s0, s1, s2)
         u, v0, v1, v2 = update(RULE, zero, g, own_numbers + AROUND, s0, s1, s2)
         u = tl.where(mask, u, 0.0)

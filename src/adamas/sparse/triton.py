@@ -50,9 +50,8 @@ class TritonRows(ReferenceRows):
         if places is None:
             places = torch.full((count,), row_of[0], dtype=torch.int32)
         there = places.to(self._device, non_blocking=True)
-        pointers, steps, numbers = send(
-            self._device, array("q", [grads.data_ptr()]), array("d", [step]), array("f", rows.numbers)
-        )
+        address = array("q", [grads.data_ptr()])
+        pointers, steps, numbers = send(self._device, address, array("d", [step]), array("f", rows.numbers))
         increment_version([self.item.owner])
         programs = -(-count * -(-self.width // UNIT) // self._size.units)
         if programs == 0:
@@ -62,7 +61,7 @@ class TritonRows(ReferenceRows):
             "GRAD": library.DTYPES[grads.dtype],
             "ROWS": True,
             "FLAT": False,
-            "ALIGNED": self._aligned and are_aligned(array("q", [grads.data_ptr()])),
+            "ALIGNED": self._aligned and are_aligned(address),
             "ASKS": False,
             "DIMS": 0,
             "UNITS": self._size.units,
