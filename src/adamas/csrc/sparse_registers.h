@@ -58,17 +58,24 @@ enum Before {
   kClear,  // behind, and clear of eps, unless a square says otherwise
 };
 
-// The registers of a row from element `from` to n: what they have missed, and their step. While it goes on, the same
-// registers of another row are asked for, if that is wanted. Returns n, or where the first register is that is not clear.
-template <class Rule, Before kBefore, bool kAsk, class What>
+// Where the registers of another row are that are asked for, if any, while those of one are stepped.
+enum Asked {
+  kNone,
+  kInMemory,
+  kInL2,  // where rows come that are asked for together
+};
+
+// The registers of a row from element `from` to n: what they have missed, and their step, while others are asked for.
+// Returns n, or where the first register is that is not clear.
+template <class Rule, Before kBefore, Asked kAsked, class What>
 static ADAMAS_INLINE int64_t step_registers(const Strips<Rule>& strips, const What& what, int64_t from, int64_t n,
                                             const Bases<Rule>& base, const Offset row, const Offset ahead) {
   for (int64_t i = from; i < n; i += kLanes) {
     const int64_t at = row.row + i;
     Floats x = load(base.at[0] + at), g = load(base.at[1] + row.gradient + i), s[ADAMAS_MAX_SLOTS] = {};
     for (int k = 0; k < Rule::kSlots; ++k) s[k] = load(base.at[2 + k] + at);
-    if constexpr (kAsk) {
-      if (i % kLine == 0) ask_for<false>(base, ahead, i);
+    if (kAsked != kNone && i % kLine == 0) ask_for<false>(base, ahead, i);
+    if constexpr (kAsked == kInMemory) {
       hold(x);
       hold(g);
       for (int k = 0; k < Rule::kSlots; ++k) hold(s[k]);
@@ -95,7 +102,7 @@ static __attribute__((noinline)) void step_rest(const Strips<Rule>& strips, cons
     __builtin_memcpy(own[k], base.at[k] + (k == 1 ? row.gradient : row.row), bytes);
     here.at[k] = own[k];
   }
-  step_registers<Rule, kBefore, false>(strips, what, 0, kLanes, here, {0, 0}, {0, 0});
+  step_registers<Rule, kBefore, kNone>(strips, what, 0, kLanes, here, {0, 0}, {0, 0});
   for (int k = 0; k < 2 + Rule::kSlots; ++k) {
     if (k != 1) __builtin_memcpy(base.at[k] + row.row, own[k], bytes);
   }
@@ -128,8 +135,12 @@ struct Run {
     if (r.together || tall) at_once = rows_together(lines);
   }
 
-  // The row to ask for while row k is stepped.
-  int64_t ahead(int64_t k) const { return k + kRowsAhead < last ? k + kRowsAhead : last; }
+  // The row to ask for while row k is stepped, line by line: of memory, or of L2, where rows asked for together are.
+  template <Asked kAsked>
+  int64_t ahead(int64_t k) const {
+    const int64_t row = k + (kAsked == kInL2 ? kRowsNear : kRowsAhead);
+    return row < last ? row : last;
+  }
 
   // Before row k: ask for the next rows, as many as are together, when those before them have been used up.
   ADAMAS_INLINE void ask(int64_t k) const {
@@ -156,16 +167,16 @@ struct Run {
 };
 
 // The whole registers of rows begin .. end, which lag no more.
-template <class Rule, bool kTogether>
+template <class Rule, Asked kAsked>
 static __attribute__((noinline)) void step_plain(const Run<Rule>& run, const Strips<Rule>& given, int64_t begin,
                                                  int64_t end) {
   const Strips<Rule> strips = given;
   const Bases<Rule> base = run.base;
   const int64_t whole = run.length - run.length % kLanes;
   for (int64_t k = begin; k < end; ++k) {
-    const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
-    if (kTogether) run.ask(k);
-    step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, 0, whole, base, row, ahead);
+    const Offset row = run.offset(k), ahead = run.offset(run.template ahead<kAsked>(k));
+    if (kAsked == kInL2) run.ask(k);
+    step_registers<Rule, kCaughtUp, kAsked>(strips, Missed<Floats>{}, 0, whole, base, row, ahead);
   }
 }
 
@@ -176,22 +187,24 @@ struct Stop {
 
 // The same of rows that may lag, of a group that begins with row `begin - at`. Stops where an element is behind and not clear
 // of eps: all that this takes is elsewhere, so that what is needed here stays in registers.
-template <class Rule, bool kTogether>
+template <class Rule, Asked kAsked>
 static __attribute__((noinline)) Stop step_group(const Run<Rule>& run, const Strips<Rule>& given, const Group& group,
                                                  int64_t at, int64_t begin, int64_t end) {
-  const Strips<Rule> strips = given;
+  Strips<Rule> strips = given;
+  strips.coupled = false;  // as it is; said here, it costs no instruction
+  strips.scaled = true;    // by 1, if by nothing else
   const Bases<Rule> base = run.base;
   const int64_t whole = run.length - run.length % kLanes;
   for (int64_t k = begin; k < end; ++k) {
-    const Offset row = run.offset(k), ahead = run.offset(run.ahead(k));
-    if (kTogether) run.ask(k);
+    const Offset row = run.offset(k), ahead = run.offset(run.template ahead<kAsked>(k));
+    if (kAsked == kInL2) run.ask(k);
     const int64_t place = k - begin + at;
     if (!group.behind[place]) {
-      step_registers<Rule, kCaughtUp, !kTogether>(strips, Missed<Floats>{}, 0, whole, base, row, ahead);
+      step_registers<Rule, kCaughtUp, kAsked>(strips, Missed<Floats>{}, 0, whole, base, row, ahead);
       continue;
     }
     const Missed<Floats> what = in_all_lanes(group.what[place]);
-    const int64_t done = step_registers<Rule, kClear, !kTogether>(strips, what, 0, whole, base, row, ahead);
+    const int64_t done = step_registers<Rule, kClear, kAsked>(strips, what, 0, whole, base, row, ahead);
     if (done < whole) return {k, done};
   }
   return {end, 0};
@@ -206,18 +219,18 @@ static __attribute__((noinline)) void step_slowly(const AdamasRows& r, const Run
   const Expanded<float> what = group.expand(*r.lag, place);
   if (any_near_eps(run.base, row.row + stop.element, r.length - stop.element, what.least)) {
     group.catch_up_alone(r, place, r.row[stop.row], stop.element);
-    step_registers<Rule, kCaughtUp, false>(strips, Missed<Floats>{}, stop.element, whole, run.base, row, row);
+    step_registers<Rule, kCaughtUp, kNone>(strips, Missed<Floats>{}, stop.element, whole, run.base, row, row);
   } else {
-    step_registers<Rule, kBehind, false>(strips, in_all_lanes(what), stop.element, whole, run.base, row, row);
+    step_registers<Rule, kBehind, kNone>(strips, in_all_lanes(what), stop.element, whole, run.base, row, row);
   }
 }
 
 // Rows begin .. end of a group, and of the first of them also the `left` elements behind its whole registers.
-template <class Rule, bool kTogether>
+template <class Rule, Asked kAsked>
 static void step_lagging(const AdamasRows& r, const Run<Rule>& run, const Strips<Rule>& strips, Group& group, int64_t begin,
                          int64_t end, int64_t left) {
   for (Stop stop = {begin, 0};; ++stop.row) {
-    stop = step_group<Rule, kTogether>(run, strips, group, stop.row - begin, stop.row, end);
+    stop = step_group<Rule, kAsked>(run, strips, group, stop.row - begin, stop.row, end);
     if (stop.row == end) break;
     step_slowly(r, run, strips, group, stop.row - begin, stop);
   }
@@ -234,7 +247,7 @@ static void step_lagging(const AdamasRows& r, const Run<Rule>& run, const Strips
 }
 
 // Some touched rows, asking for many together or for each alone.
-template <class Rule, bool kTogether>
+template <class Rule, Asked kAsked>
 static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, const Stretch& some) {
   const bool lagging = kMayLag<Rule> && r.lag && bool(r.lag->constant) == (Rule::kSlots == 3);
   const int64_t left = r.length % kLanes, most = r.scalars || left ? 1 : r.lag ? kGroup : some.end;
@@ -244,18 +257,18 @@ static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, const Stre
   for (int64_t k = some.begin, stop; k < some.end; k = stop) {
     if (r.scalars && r.scalars[k] != place) strips = strips_at<Rule>(*r.launch, place = r.scalars[k]);
     stop = k + most < some.end ? k + most : some.end;
-    if (left && !kTogether) ask_for<false>(run.base, run.rest(run.ahead(k), left), 0);
+    if (left && kAsked == kInMemory) ask_for<false>(run.base, run.rest(run.template ahead<kAsked>(k), left), 0);
     if (r.lag) group.look(*r.lag, r.row + k, 0, stop - k, some.last - k, int32_t(r.lag->now + 1));
     if constexpr (kMayLag<Rule>) {
-      if (lagging) {
-        step_lagging<Rule, kTogether>(r, run, strips, group, k, stop, left);
+      if (lagging && !strips.coupled) {  // coupled, v of rows that are behind would grow, too: nobody asks for both
+        step_lagging<Rule, kAsked>(r, run, strips, group, k, stop, left);
         continue;
       }
     }
     for (int64_t j = k; r.lag && j < stop; ++j) {
       if (group.behind[j - k]) group.catch_up_alone(r, j - k, r.row[j], 0);
     }
-    step_plain<Rule, kTogether>(run, strips, k, stop);
+    step_plain<Rule, kAsked>(run, strips, k, stop);
     if (left) step_rest<Rule, kCaughtUp>(strips, Missed<Floats>{}, left, run.base, run.rest(k, left));
   }
 }
@@ -264,8 +277,8 @@ static void step_in_groups(const AdamasRows& r, const Run<Rule>& run, const Stre
 template <class Rule>
 static void step_in_registers(const AdamasRows& r, const Stretch& some) {
   const Run<Rule> run(r, some);
-  if (run.at_once) return step_in_groups<Rule, true>(r, run, some);
-  step_in_groups<Rule, false>(r, run, some);
+  if (run.at_once) return step_in_groups<Rule, kInL2>(r, run, some);
+  step_in_groups<Rule, kInMemory>(r, run, some);
 }
 
 #include "sparse_reads.h"
