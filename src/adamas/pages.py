@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 LEAST = 2**25  # bytes: from here on glibc maps a block by itself, so that what was asked for ends with the tensor
-MOST_SECONDS = 2.0  # that a process spends on making pages large, in all; the rest is left to the system's thread
+MOST_SECONDS = 5.0  # that a process spends on making pages large, in all; the rest is left to the system's thread
 _COLLAPSE = 25  # MADV_COLLAPSE of Linux's mman-common.h; Python has no name for it
 _SYSTEM = Path("/sys/kernel/mm/transparent_hugepage")
 
