@@ -118,10 +118,17 @@ NUMBERS = (
             "P3": "README.md docs/status.md",
             "P4": "README.md docs/status.md",
             "P5": "README.md docs/status.md",
-            "P6": "README.md docs/sparse.md docs/status.md",
             "P7": "README.md docs/status.md",
             "P9": "README.md",
         }.items()
+    ),
+    Number(
+        "speed-P6",
+        "times of P6",
+        "README.md docs/sparse.md docs/status.md",
+        "adamas bench P6 --starts 8 --rounds 5",
+        2,
+        TIMES,
     ),
     Number(
         "sparse-heights",

@@ -45,7 +45,7 @@ def test_a_run_end_to_end(tmp_path, capsys):
     assert "bar: torch-fused / adamas >= 0.97: not measured" in shown
     content = json.loads(target.read_text())
     check_document(content)
-    assert content["settings"] == {"rounds": 3, "threads": 1, "quick": True}
+    assert content["settings"] == {"rounds": 3, "starts": 1, "threads": 1, "quick": True}
     assert content["environment"]["threads"] == 1
 
 

@@ -29,18 +29,20 @@ class Stage:
 
 class Player:
     def __init__(self, stage, name, job, threads):
-        self.stage, self.name, self.job, self.threads = stage, name, job, threads
+        self.stage, self.name, self.job, self.threads, self.alive = stage, name, job, threads, True
 
     def ready(self):
         self._maybe("setup")
         return {"elements": 10} if self.name == MEMORY else {"traffic": {"param": 4, "grad": 4, "state": 8}}
 
     def ask(self, **request):
+        assert self.alive, f"{self.name} has been closed"
         self.stage.log.append((self.name, request["kernel"], request["do"], request.get("calls")))
         self._maybe(request["do"])
         return {"seconds": 0.004 if request["do"] == "warmup" else 0.004 * request["calls"]}
 
     def close(self):
+        self.alive = False
         self.stage.closed.append(self.name)
 
     def _maybe(self, when):
@@ -49,8 +51,8 @@ class Player:
             raise error
 
 
-def measure(stage, rounds=4):
-    return run_case(P1, ENTRIES, Settings(rounds=rounds), start=stage)
+def measure(stage, rounds=4, starts=1):
+    return run_case(P1, ENTRIES, Settings(rounds=rounds, starts=starts), start=stage)
 
 
 def test_everyone_takes_turns():
@@ -104,6 +106,45 @@ def test_interrupt_keeps_what_there_is_and_ends_the_children(when):
     assert stage.closed == [*NAMES, MEMORY]
     if when == "chunk":
         assert [len(lane.seconds) for lane in run.lanes] == [1, 0, 0]
+
+
+def test_all_processes_are_started_anew():
+    stage = Stage()
+    run = measure(stage, rounds=2, starts=3)
+    assert stage.closed == 3 * [*NAMES, MEMORY]
+    order = [do for _, _, do, _ in stage.log]
+    assert order == 3 * (["warmup"] * 6 + ["chunk"] * 12)
+    assert [lane.name for lane in run.lanes + run.memory] == NAMES + KERNELS
+    assert {len(lane.seconds) for lane in run.lanes + run.memory} == {6}
+    assert run.rounds == 2
+
+
+@pytest.mark.parametrize("when", ["setup", "warmup", "chunk"])
+def test_who_dies_in_a_later_start_leaves(when):
+    class Later(Stage):
+        def __call__(self, name, job, threads):
+            if name == NAMES[1] and MEMORY in self.closed:
+                self.trouble[name, when] = ContenderError(name, "gone")
+            return super().__call__(name, job, threads)
+
+    stage = Later()
+    run = measure(stage, rounds=2, starts=3)
+    assert run.failed == {NAMES[1]: "gone"}
+    assert [lane.name for lane in run.lanes] == [NAMES[0], NAMES[2]]
+    assert [len(lane.seconds) for lane in run.lanes] == [6, 6]
+    assert stage.closed.count(NAMES[1]) == 2  # nobody starts it again
+
+
+def test_interrupt_in_a_later_start_keeps_what_there_is():
+    class Later(Stage):
+        def __call__(self, name, job, threads):
+            if name == NAMES[1] and MEMORY in self.closed:
+                self.trouble[name, "chunk"] = KeyboardInterrupt()
+            return super().__call__(name, job, threads)
+
+    run = measure(Later(), rounds=2, starts=3)
+    assert run.interrupted
+    assert [len(lane.seconds) for lane in run.lanes] == [3, 2, 2]
 
 
 def test_missing_peers_are_not_started(monkeypatch):

@@ -48,6 +48,20 @@ def test_an_interrupted_round_is_left_out_of_the_ratio():
     assert ratio_of_medians([2.0, 2.0, 8.0], [1.0, 1.0]).value == 2.0
 
 
+def test_rounds_of_one_start_count_as_alike():
+    over, under = [4.0] * 10 + [2.0] * 10 + [3.0] * 10, [1.0] * 30
+    apart, alike = ratio_of_medians(over, under), ratio_of_medians(over, under, rounds=10)
+    assert (apart.value, alike.value) == (3.0, 3.0)
+    assert (alike.low, alike.high) == (2.0, 4.0)
+    assert apart.high - apart.low < alike.high - alike.low
+
+
+def test_starts_of_an_interrupted_run_are_counted():
+    made = run(lane("adamas", *[1.0] * 5), lane("torch-fused", *[1.0] * 5))
+    made.rounds = 2
+    assert (summarize(made).rounds, summarize(made).starts) == (5, 3)
+
+
 def test_gigabytes_and_share():
     result = summarize(run(lane("adamas", 0.028, 0.028), lane("torch-fused", 0.056, 0.056)))
     adamas, torch = result.contenders

@@ -27,6 +27,7 @@ def bench(
         typer.Argument(help="P1, P2, P3, P4, P5, P6, P7, P9; all of them without any.", show_default=False),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Chunks per contender, taken in turns A B A B.")] = 7,
+    starts: Annotated[int, typer.Option(min=1, help="Start all processes anew so often, for --rounds each.")] = 1,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of each contender; torch's default without it.")
     ] = None,
@@ -50,7 +51,9 @@ def bench(
     Each contender lives in a process of its own and they take turns, so that a
     busy machine slows all alike: look at the ratios, they hold where
     milliseconds don't. A ratio whose interval spans 1 tells nothing apart: give
-    more --rounds, or a quieter machine.
+    more --rounds, or a quieter machine. Where a process's memory lies is drawn
+    when it starts; of P6, torch's time depends on it by a factor of two, and
+    one start's interval says nothing of that: give more --starts.
 
     The bars are promises: P1, one large tensor, as fast as torch's fused AdamW;
     P2, a thousand small ones, three times as fast; P3, bfloat16 with stochastic
@@ -63,6 +66,8 @@ def bench(
 
     [cyan]adamas bench P1 --rounds 15[/]  one case, narrower intervals
 
+    [cyan]adamas bench P6 --starts 8 --rounds 5[/]  each process started eight times
+
     [cyan]adamas bench P2 P9 --json bench.json[/]  two cases, every number kept
 
     [cyan]adamas bench P1 --peers adamas,my_package.my_module:MyAdamW[/]  your own
@@ -71,7 +76,7 @@ def bench(
     named = _peers(peers)
     if check and quick:
         raise LabError("--quick has too little work to judge a bar by", "leave out --quick or --check")
-    settings = Settings(rounds, threads, quick)
+    settings = Settings(rounds, starts, threads, quick)
     load = load_average()
     runs = _run(chosen, named, settings)
     results = [summarize(run, quick) for run in runs]

@@ -3,6 +3,9 @@
 A machine's speed drifts (other jobs, clock, temperature) by more than the differences we look for. Contenders
 that take turns, one chunk of at least 50 ms each, are hit alike, and the ratio of their times stays. While
 one runs, the others are blocked on a pipe. The memory limit is measured in the same turns.
+
+Where a process's memory happens to lie is drawn once, when it starts, and some contenders' times differ more by it than
+by all else. So processes can be started anew, several times, and the intervals then say how much that matters.
 """
 
 import math
@@ -24,12 +27,14 @@ class Settings:
     """How to measure.
 
     Attributes:
-        rounds: chunks per contender.
+        rounds: chunks per contender, of each start.
+        starts: how often all processes are started anew.
         threads: OpenMP threads of each worker, or None for torch's default.
         quick: small tensors and short chunks, to see that everything runs.
     """
 
     rounds: int = 7
+    starts: int = 1
     threads: int | None = None
     quick: bool = False
 
@@ -55,7 +60,7 @@ class Lane:
 
     Attributes:
         name: of the contender, or of the memory kernel.
-        child: the worker that runs it.
+        child: the worker that runs it, or ran it last.
         kernel: what the worker is asked to time.
         calls: calls in a chunk, set by `warm_up`.
         lead: untimed calls before a chunk.
@@ -93,6 +98,7 @@ class CaseRun:
         facts: what each worker said of itself after its setup.
         missing: contenders that are not installed, with the reason.
         failed: contenders that broke, with the reason.
+        rounds: chunks of a lane from one start.
         interrupted: Ctrl-C came before the last round.
     """
 
@@ -103,6 +109,7 @@ class CaseRun:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    rounds: int = Settings.rounds
     interrupted: bool = False
 
 
@@ -122,24 +129,35 @@ def run_case(
         tell: called with a line of progress before each turn.
         start: starts a worker, for tests.
     """
-    run = CaseRun(case, case.shapes(settings.quick))
+    run = CaseRun(case, case.shapes(settings.quick), rounds=settings.rounds)
+    try:
+        for number in range(1, settings.starts + 1):
+            about = f"{case.key}, start {number} of {settings.starts}" if settings.starts > 1 else case.key
+            _measure_once(run, entries, settings, lambda text, about=about: tell(f"{about}: {text}"), start)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    return run
+
+
+def _measure_once(
+    run: CaseRun, entries: Sequence[Entry], settings: Settings, tell: Tell, start: Callable[..., Child]
+) -> None:
+    """Start a process for everyone that has not failed, and measure all rounds with them."""
     children: list[Child] = []
     try:
         for name, job in jobs(run, entries, settings):
-            children.append(start(name, job, settings.threads))
-        tell(f"{case.key}: setting up")
+            if name not in run.failed:
+                children.append(start(name, job, settings.threads))
+        tell("setting up")
         for child in children:
             _admit(run, child)
         for lane in run.lanes + run.memory:
-            tell(f"{case.key}: warming up {lane.name}")
+            tell(f"warming up {lane.name}")
             _attempt(run, lane, lambda lane: lane.warm_up(settings.chunk_seconds))
         alternate(run, settings.rounds, tell)
-    except KeyboardInterrupt:
-        run.interrupted = True
     finally:
         for child in children:
             child.close()
-    return run
 
 
 def jobs(run: CaseRun, entries: Sequence[Entry], settings: Settings) -> list[tuple[str, dict[str, Any]]]:
@@ -172,16 +190,20 @@ def alternate(run: CaseRun, rounds: int, tell: Tell = lambda text: None) -> None
     """Give everyone a turn, then everyone another one: A B A B."""
     for number in range(1, rounds + 1):
         for lane in run.lanes + run.memory:
-            tell(f"{run.case.key}: round {number} of {rounds}, {lane.name}")
+            tell(f"round {number} of {rounds}, {lane.name}")
             _attempt(run, lane, Lane.take_turn)
 
 
 def _admit(run: CaseRun, child: Child) -> None:
-    """Wait for a worker's setup and give it its lanes."""
+    """Wait for a worker's setup and give it its lanes, those of its name from an earlier start if there was one."""
     try:
         run.facts[child.name] = child.ready()
     except ContenderError as error:
-        run.failed[error.name] = error.reason
+        return _leave(run, error)
+    lanes = [lane for lane in run.lanes + run.memory if lane.child.name == child.name]
+    for lane in lanes:
+        lane.child = child
+    if lanes:
         return
     if child.name == MEMORY:
         run.memory = [Lane(kernel.name, child, kernel.name) for kernel in KERNELS]
@@ -194,6 +216,11 @@ def _attempt(run: CaseRun, lane: Lane, action: Callable[[Lane], None]) -> None:
     try:
         action(lane)
     except ContenderError as error:
-        run.failed.setdefault(error.name, error.reason)
-        run.lanes = [other for other in run.lanes if other.child is not lane.child]
-        run.memory = [other for other in run.memory if other.child is not lane.child]
+        _leave(run, error)
+
+
+def _leave(run: CaseRun, error: ContenderError) -> None:
+    """Note why a contender broke, and go on without it."""
+    run.failed.setdefault(error.name, error.reason)
+    run.lanes = [lane for lane in run.lanes if lane.child.name != error.name]
+    run.memory = [lane for lane in run.memory if lane.child.name != error.name]

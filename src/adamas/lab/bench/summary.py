@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from adamas.lab.bench.cases import Bar
 from adamas.lab.bench.limits import KERNELS
 from adamas.lab.bench.measure import MEMORY, CaseRun, Lane
 
@@ -105,6 +104,7 @@ class CaseResult:
     traffic: str
     base: str | None
     rounds: int
+    starts: int
     contenders: list[ContenderResult]
     limits: list[LimitResult]
     limit_gbps: float | None
@@ -114,25 +114,39 @@ class CaseResult:
     interrupted: bool
 
 
-def ratio_of_medians(over: Sequence[float], under: Sequence[float], draws: int = 2000) -> Ratio:
+def ratio_of_medians(
+    over: Sequence[float], under: Sequence[float], rounds: int | None = None, draws: int = 2000
+) -> Ratio:
     """Divide two medians, with a 95 % interval from resampling rounds.
 
     A round is drawn with both its times, because noise that slows one slows the other. The same input gives
     the same interval. With few rounds it is rough: seven can't show much more than their own spread.
+    Of processes that were started several times, starts are drawn, and rounds of each: rounds of one are alike.
+
+    Args:
+        over: times, one a round.
+        under: times of the same rounds.
+        rounds: how many of them are of one start; None: all.
+        draws: how many samples the interval is of.
 
     Example:
         >>> ratio_of_medians([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
         Ratio(value=2.0, low=2.0, high=2.0)
+        >>> ratio_of_medians([2.0, 2.0, 6.0, 6.0, 4.0, 4.0], [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], rounds=2)
+        Ratio(value=4.0, low=2.0, high=6.0)
     """
-    rounds = list(zip(over, under, strict=False))  # an interrupted round may lack its second half
+    pairs = list(zip(over, under, strict=False))  # an interrupted round may lack its second half
+    size = rounds or len(pairs)
+    starts = [pairs[at : at + size] for at in range(0, len(pairs), size)]
     draw = random.Random(0)
     ratios = []
     for _ in range(draws):
-        sample = draw.choices(rounds, k=len(rounds))
+        drawn = draw.choices(starts, k=len(starts))
+        sample = [pair for start in drawn for pair in draw.choices(start, k=len(start))]
         ratios.append(median(a for a, _ in sample) / median(b for _, b in sample))
     ratios.sort()
     low, high = ratios[int(0.025 * draws)], ratios[int(0.975 * draws)]
-    return Ratio(median(a for a, _ in rounds) / median(b for _, b in rounds), low, high)
+    return Ratio(median(a for a, _ in pairs) / median(b for _, b in pairs), low, high)
 
 
 def summarize(run: CaseRun, quick: bool = False) -> CaseResult:
@@ -141,6 +155,7 @@ def summarize(run: CaseRun, quick: bool = False) -> CaseResult:
     limits = _limits(run)
     limit = max((kernel.gbps for kernel in limits), default=None)
     lanes = {lane.name: lane for lane in run.lanes if lane.seconds}
+    rounds = min((len(lane.seconds) for lane in lanes.values()), default=0)
     base = run.case.base if run.case.base in lanes else next(iter(lanes), None)
     contenders = [_contender(lane, run, parameters, limit, lanes[base]) for lane in lanes.values() if base is not None]
     return CaseResult(
@@ -151,11 +166,12 @@ def summarize(run: CaseRun, quick: bool = False) -> CaseResult:
         dtype=run.case.dtype,
         traffic=run.case.traffic,
         base=base,
-        rounds=min((len(lane.seconds) for lane in lanes.values()), default=0),
+        rounds=rounds,
+        starts=math.ceil(rounds / run.rounds),
         contenders=contenders,
         limits=limits,
         limit_gbps=limit,
-        bar=_bar(run.case.bar, lanes, quick),
+        bar=_bar(run, lanes, quick),
         missing=run.missing,
         failed=run.failed,
         interrupted=run.interrupted,
@@ -170,7 +186,7 @@ def _contender(lane: Lane, run: CaseRun, parameters: int, limit: float | None, b
         name=lane.name,
         fastest_ms=1e3 * min(lane.seconds),
         median_ms=1e3 * median(lane.seconds),
-        ratio=ratio_of_medians(lane.seconds, base.seconds),
+        ratio=ratio_of_medians(lane.seconds, base.seconds, run.rounds),
         state_bytes=traffic.state,
         moved_bytes=traffic.moved,
         gbps=gbps,
@@ -196,10 +212,11 @@ def _limits(run: CaseRun) -> list[LimitResult]:
     return results
 
 
-def _bar(bar: Bar, lanes: dict[str, Lane], quick: bool) -> BarResult:
+def _bar(run: CaseRun, lanes: dict[str, Lane], quick: bool) -> BarResult:
+    bar = run.case.bar
     if bar.over not in lanes or bar.under not in lanes:
         return BarResult(str(bar))
-    measured = ratio_of_medians(lanes[bar.over].seconds, lanes[bar.under].seconds)
+    measured = ratio_of_medians(lanes[bar.over].seconds, lanes[bar.under].seconds, run.rounds)
     if quick:
         return BarResult(str(bar), measured)
     close = bar.met(measured.low) != bar.met(measured.high)

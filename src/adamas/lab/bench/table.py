@@ -73,7 +73,7 @@ def bar_line(bar: BarResult) -> str:
     verdict = {True: "[green]met[/]", False: "[red]not met[/]", None: "not judged at these sizes"}[bar.met]
     if bar.measured is None:
         return f"bar: {bar.text}: not measured"
-    close = "; the interval spans the bar: give more --rounds" if bar.close else ""
+    close = "; the interval spans the bar: give more --rounds or --starts" if bar.close else ""
     return f"bar: {bar.text}: {verdict} with {_ratio(bar.measured)}{close}"
 
 
@@ -91,7 +91,8 @@ def _engines(results: list[CaseResult]) -> str:
 def _title(result: CaseResult) -> str:
     size = f"{result.parameters / 1e6:.1f} M" if result.parameters >= 1e6 else f"{result.parameters:,}"
     tensors = "1 tensor" if result.tensors == 1 else f"{result.tensors} tensors"
-    return f"{result.title}: {tensors}, {size} parameters, {result.rounds} rounds"
+    starts = f" of {result.starts} starts" if result.starts > 1 else ""
+    return f"{result.title}: {tensors}, {size} parameters, {result.rounds} rounds{starts}"
 
 
 def _table(result: CaseResult) -> Table:
