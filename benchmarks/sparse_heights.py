@@ -1,6 +1,6 @@
 """Times sparse steps of a short and a tall table of 64 columns, 4096 rows of it in each, and what memory alone takes.
 
-    python benchmarks/sparse_heights.py [--large-pages] [--heights 1000000 10000000] [--rounds 7] [--threads 2]
+    python benchmarks/sparse_heights.py [--large-pages] [--heights 1000000 10000000] [--rounds 7] [--starts 1]
 
 Each table lives in a process of its own; the short and the tall one of a contender take turns, so that a busy machine
 slows both alike. (Not all contenders do: a tall table with its moments takes 7.7 GB.) 200 different gradients take
@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -116,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heights", type=int, nargs=2, default=[1_000_000, 10_000_000], help="rows of the tables")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each table")
+    parser.add_argument("--starts", type=int, default=1, help="start all processes anew so often, for --rounds each")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each process")
     parser.add_argument("--only", choices=TITLES, nargs="+", default=list(TITLES), help="contenders")
     parser.add_argument("--large-pages", action="store_true", help="set THP_MEM_ALLOC_ENABLE=1, as a program would")
@@ -129,9 +131,10 @@ def main() -> None:
     print(f"{TOUCHED} rows of {WIDTH} a step, {chosen.threads} threads, torch {torch.__version__}; fastest and median")
     print(f"{'':24}{short:>20}{tall:>20}  ratio")
     for name in chosen.only:
-        times = compare(name, chosen.heights, chosen.rounds, chosen.threads)
+        starts = [compare(name, chosen.heights, chosen.rounds, chosen.threads) for _ in range(chosen.starts)]
+        times = [list(chain.from_iterable(each)) for each in zip(*starts, strict=True)]
         row = "".join(f"{min(each):9.3f} {median(each):7.3f} ms" for each in times)
-        ratio = ratio_of_medians(times[1], times[0])
+        ratio = ratio_of_medians(times[1], times[0], chosen.rounds)
         print(f"{TITLES[name]:24}{row}  {ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})", flush=True)
 
 
