@@ -98,13 +98,13 @@ def serve() -> None:
 def compare(contender: str, heights: list[int], rounds: int, threads: int) -> list[list[float]]:
     """Return the median milliseconds of each round, of the short and of the tall table."""
     command = (sys.executable, __file__, "--serve")
-    children = [
-        Child(f"{contender} {height}", {"contender": contender, "height": height}, threads, command)
-        for height in heights
-    ]
+    children: list[Child] = []
     try:
-        for child in children:
-            child.ready()
+        for height in heights:  # one after the other: their first steps find out how rows are best asked for
+            children.append(
+                Child(f"{contender} {height}", {"contender": contender, "height": height}, threads, command)
+            )
+            children[-1].ready()
         turns = [[child.ask()["ms"] for child in children] for _ in range(rounds)]
     finally:
         for child in children:
