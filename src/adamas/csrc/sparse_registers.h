@@ -150,7 +150,7 @@ struct Run {
   __attribute__((noinline)) void ask_from(int64_t begin, int64_t end) const {
     __asm__ volatile("");  // or GCC finds that it does nothing, and drops the call
     for (int64_t k = begin; k < end && k <= last; ++k) {
-      if (lag) ask_for_line<true>(lag->last + row[k]);  // Group asks, too, but what stands before the others waits for them
+      if (lag) ask_for_line<true>(lag->last + row[k]);  // again: what Group asked for before all these waits for them
       for (int64_t i = 0; i < length; i += kLine) ask_for<true>(base, offset(k), i);
     }
   }

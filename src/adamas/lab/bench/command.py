@@ -52,7 +52,7 @@ def bench(
     busy machine slows all alike: look at the ratios, they hold where
     milliseconds don't. A ratio whose interval spans 1 tells nothing apart: give
     more --rounds, or a quieter machine. Where a process's memory lies is drawn
-    when it starts; of P6, torch's time depends on it by a factor of two, and
+    when it starts; of P6, torch's time depends on it by a factor of 1.4, and
     one start's interval says nothing of that: give more --starts.
 
     The bars are promises: P1, one large tensor, as fast as torch's fused AdamW;
